@@ -1,0 +1,123 @@
+"""Dense output: the solution between the steps.
+
+Inside a step, y(t + θ dt) = y + dt Σ_i b_i(θ) k_i with polynomials b_i (HNW II.6).  Output times
+therefore never force a step.  Times that fall in several steps are gathered and evaluated as one
+product, weights times stages.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nodelib.ode.tableaus import Tableau
+
+__all__ = ["GATHER_LIMIT", "Outputs", "Step", "interpolate"]
+
+GATHER_LIMIT = 2**16
+"""Numbers kept in stages before a product is taken: many small steps share one product, and the
+stages of a large state are not held longer than their own step."""
+
+GATHER_STEPS = 64
+"""Steps that share a product at most: each multiplies the zero weights of the others."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An accepted step and all that is needed to evaluate the solution in it.
+
+    Attributes:
+        t, dt: where it began and how far it went (dt is negative when time runs backwards).
+        y: the state there, shape (N,).
+        k: its stages, shape (rows of the interpolant, N), owned by this step.
+    """
+
+    t: float
+    dt: float
+    y: Tensor
+    k: Tensor
+
+
+def interpolate(
+    tableau: Tableau, steps: list[Step], which: list[int], times: list[float]
+) -> Tensor:
+    """The solution at `times`, time i inside `steps[which[i]]`; returns (len(times), N)."""
+    y = steps[0].y
+    index = torch.tensor(which)
+    starts = torch.tensor([step.t for step in steps], dtype=torch.float64)[index]
+    sizes = torch.tensor([step.dt for step in steps], dtype=torch.float64)[index]
+    theta = (torch.tensor(times, dtype=torch.float64) - starts) / sizes
+    rows = torch.tensor(tableau.dense_rows(), dtype=torch.float64)
+    powers = theta[:, None] ** torch.arange(1, rows.shape[1] + 1)
+    weights = torch.zeros(len(times), len(steps), rows.shape[0], dtype=torch.float64)
+    weights[torch.arange(len(times)), index] = sizes[:, None] * (powers @ rows.T)
+    stages = torch.cat([step.k for step in steps])
+    bases = torch.stack([step.y for step in steps])[index.to(y.device)]
+    return torch.addmm(bases, weights.flatten(1).to(y.device, y.dtype), stages)
+
+
+class Outputs:
+    """The solution at the output times, collected while the steps go by.
+
+    Args:
+        tableau: the method, for its interpolant.
+        y0: the initial state, shape (N,), which is the first output.
+    """
+
+    def __init__(self, tableau: Tableau, y0: Tensor) -> None:
+        self.tableau = tableau
+        self.blocks: list[Tensor] = [y0[None]]
+        self._forget()
+
+    def _forget(self) -> None:
+        self.steps: list[Step] = []
+        self.which: list[int] = []
+        self.times: list[float] = []
+
+    def at_end(self, y: Tensor) -> None:
+        """An output time that is the end of a step, where the state is y, shape (N,)."""
+        self._evaluate()
+        self.blocks.append(y[None])
+
+    def inside(self, step: Step, times: list[float]) -> None:
+        """Output times inside `step`."""
+        self.which += [len(self.steps)] * len(times)
+        self.times += times
+        self.steps.append(step)
+        kept = len(self.steps) * step.k.numel()
+        if kept >= GATHER_LIMIT or len(self.steps) >= GATHER_STEPS:
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        if self.steps:
+            block = interpolate(self.tableau, self.steps, self.which, self.times)
+            self.blocks.append(block)
+            self._forget()
+
+    def stacked(self) -> Tensor:
+        """All outputs, shape (T, N)."""
+        self._evaluate()
+        return torch.cat(self.blocks)
+
+
+class DenseSolution:
+    """The solution as a function of time, from every accepted step of a solve.
+
+    Args:
+        tableau: the method.
+        steps: all accepted steps, in the order in which they were taken.
+        t_end: where the last one ended.
+    """
+
+    def __init__(self, tableau: Tableau, steps: list[Step], t_end: float) -> None:
+        self.tableau = tableau
+        self.steps = steps
+        self.ends = [step.t for step in steps[1:]] + [t_end]
+
+    def __call__(self, times: list[float]) -> Tensor:
+        """States of shape (len(times), N)."""
+        direction = 1.0 if self.steps[0].dt > 0 else -1.0
+        ends = torch.tensor(self.ends, dtype=torch.float64) * direction
+        wanted = torch.tensor(times, dtype=torch.float64) * direction
+        which = torch.searchsorted(ends, wanted).clamp(max=len(self.steps) - 1)
+        return interpolate(self.tableau, self.steps, which.tolist(), times)

@@ -1,0 +1,69 @@
+"""Why a solve ended badly, in a sentence for the person who has to mend it."""
+
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from nodelib.ode.controller import Tolerance
+from nodelib.ode.errors import NonFiniteError, StepUnderflowError
+
+__all__ = ["explain_underflow", "first_non_finite"]
+
+
+def explain_underflow(
+    tolerance: Tolerance, t: float, y: Tensor, slope: Tensor, span: float, left_domain: bool
+) -> NoReturn:
+    """Tell apart the reasons for which no step is small enough.
+
+    Args:
+        tolerance: that the steps had to meet.
+        t, y, slope: time, state and f(t, y) from which no step succeeds.
+        span: t_end - t0.
+        left_domain: whether an attempt from there met NaN or infinity.
+
+    Raises:
+        NonFiniteError: func is NaN or infinite just beyond t.
+        StepUnderflowError: the state grows without bound, the tolerance lies below rounding, or
+            func is stiff or discontinuous.
+    """
+    eps = torch.finfo(y.dtype).eps
+    fastest = int(slope.detach().abs().argmax())
+    entry, rate = (
+        complex(y.detach()[fastest]),
+        complex(slope.detach()[fastest]) * (1 if span > 0 else -1),
+    )
+    growing = (entry.conjugate() * rate).real > 0 and abs(rate * span) > 1e5 * abs(entry)
+    where = f"At t = {t:.10g} the step size fell below the spacing of floating-point times: "
+    if growing:
+        raise StepUnderflowError(
+            f"{where}the solution seems to grow without bound (an entry is {abs(entry):.3g}, its "
+            f"slope {abs(rate):.3g}). Stop before this time, or check the sign of func."
+        )
+    if left_domain:
+        raise NonFiniteError(
+            f"func returns NaN or infinity just beyond t = {t:.10g}, however small the step. "
+            "Look for a logarithm, root or division that leaves its domain there."
+        )
+    if tolerance.rtol < 100 * eps and tolerance.atol < 100 * eps * float(y.detach().abs().max()):
+        raise StepUnderflowError(
+            f"{where}rtol = {tolerance.rtol:g} asks for more than {y.dtype} can hold "
+            f"(its rounding is {eps:.1g}). Loosen the tolerances or solve in float64."
+        )
+    raise StepUnderflowError(
+        f"{where}func changes too fast there for any step to meet the tolerances, as at a jump or "
+        "in a very stiff problem. Split the interval at the jump, or loosen the tolerances."
+    )
+
+
+def first_non_finite(outputs: Tensor, times: list[float]) -> str:
+    """A sentence that says at which output time a fixed-step solution stopped being finite."""
+    bad = ~torch.isfinite(outputs).all(dim=1)
+    first = int(bad.nonzero()[0])
+    if first == 0:
+        return "y0 holds NaN or infinity. Check where the initial state comes from."
+    return (
+        f"The solution is NaN or infinite at t[{first}] = {times[first]:g}, the first such output. "
+        "Either func returned NaN, or the step is too large for a fast-decaying problem: try a "
+        "smaller step_size or method='dopri5'."
+    )

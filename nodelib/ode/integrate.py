@@ -1,0 +1,173 @@
+"""The integration loops: steps of the user's choice, and steps chosen by their error."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil, isfinite, ulp
+
+import torch
+from torch import Tensor
+
+from nodelib.ode.controller import StepController, Tolerance, initial_step
+from nodelib.ode.dense import Outputs, Step
+from nodelib.ode.diagnosis import explain_underflow, first_non_finite
+from nodelib.ode.errors import NonFiniteError, TooManyStepsError
+from nodelib.ode.explicit import runge_kutta_step
+from nodelib.ode.options import AdaptiveOptions, FixedOptions
+from nodelib.ode.state import System
+from nodelib.ode.tableaus import Tableau
+
+__all__ = ["Statistics", "Trajectory", "integrate_adaptive", "integrate_fixed"]
+
+
+@dataclass
+class Statistics:
+    """What a solve cost.
+
+    Attributes:
+        nfe: number of function evaluations.
+        accepted, rejected: numbers of steps.
+        step_times: where the accepted steps began, and last where the solve ended.
+    """
+
+    nfe: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    step_times: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What an integration loop hands back: outputs of shape (T, N) and, if kept, every step."""
+
+    y: Tensor
+    statistics: Statistics
+    steps: list[Step]
+
+
+def integrate_fixed(
+    f: System,
+    tableau: Tableau,
+    y0: Tensor,
+    times: list[float],
+    options: FixedOptions,
+    keep_steps: bool,
+) -> Trajectory:
+    """Steps of given size; without a size, one step from each output time to the next."""
+    grid = times if options.step_size is None else uniform_grid(times, options.step_size)
+    outputs, statistics, kept = Outputs(tableau, y0), Statistics(), list[Step]()
+    y, k_first, next_output = y0, None, 1
+    forward = times[-1] >= times[0]
+    for t, t_new in pairwise(grid):
+        dt = t_new - t
+        if k_first is None:
+            k_first = f(t, y)
+        y_new, k = runge_kutta_step(f, tableau, t, y, dt, k_first, t_new)
+        k_first = None
+        inside = []
+        while next_output < len(times) and is_before(times[next_output], t_new, forward):
+            inside.append(times[next_output])
+            next_output += 1
+        if inside or keep_steps:
+            k_first = f(t_new, y_new)  # the cubic's slope at the far end, and the next first stage
+            step = Step(t, dt, y, torch.cat([k, k_first[None]]))
+            if inside:
+                outputs.inside(step, inside)
+            if keep_steps:
+                kept.append(step)
+        if next_output < len(times) and times[next_output] == t_new:
+            outputs.at_end(y_new)
+            next_output += 1
+        y = y_new
+    statistics.nfe, statistics.accepted, statistics.step_times = f.nfe, len(grid) - 1, list(grid)
+    result = outputs.stacked()
+    if not bool(torch.isfinite(result).all()):
+        raise NonFiniteError(first_non_finite(result, times))
+    return Trajectory(result, statistics, kept)
+
+
+def uniform_grid(times: list[float], step_size: float) -> list[float]:
+    """Step ends from the first to the last time, `step_size` apart but for a shorter last step."""
+    span = times[-1] - times[0]
+    steps = max(1, ceil(abs(span) / step_size * (1 - 1e-12)))
+    signed = step_size if span >= 0 else -step_size
+    return [times[0] + i * signed for i in range(steps)] + [times[-1]]
+
+
+def is_before(time: float, other: float, forward: bool) -> bool:
+    """Whether `time` comes strictly before `other` in the direction of integration."""
+    return time < other if forward else time > other
+
+
+def integrate_adaptive(
+    f: System,
+    tableau: Tableau,
+    y0: Tensor,
+    times: list[float],
+    tolerance: Tolerance,
+    options: AdaptiveOptions,
+    keep_steps: bool,
+) -> Trajectory:
+    """Steps whose estimated error meets the tolerance, each as large as that allows.
+
+    The error norm is the only number read from the device, once for each attempt.
+    """
+    outputs, kept = Outputs(tableau, y0), list[Step]()
+    t, t_end, y = times[0], times[-1], y0
+    statistics = Statistics(step_times=[t])
+    if len(times) == 1:
+        return Trajectory(outputs.stacked(), statistics, kept)
+    forward = t_end > t
+    controller = StepController(
+        tableau.order, options.safety, options.largest_factor, options.smallest_factor
+    )
+    weights = tableau.weights(y.dtype, y.device)
+    assert weights.error is not None
+    k_first = f(t, y)
+    if options.first_step is None:
+        dt = initial_step(f, t, y, k_first, t_end - t, tableau.order, tolerance)
+    else:
+        dt = options.first_step if forward else -options.first_step
+    next_output, left_domain = 1, False
+    while t != t_end:
+        if statistics.accepted + statistics.rejected >= options.max_steps:
+            raise TooManyStepsError(
+                f"{options.max_steps} steps reached only t = {t:g} of {t_end:g}, with a step size "
+                f"of {abs(dt):.3g}. Loosen the tolerances, raise the option max_steps, or look "
+                "for a stiff or very long problem."
+            )
+        t_new = t + dt
+        if not is_before(t_new, t_end, forward):
+            t_new, dt = t_end, t_end - t
+        if abs(dt) < 4 * ulp(t):
+            explain_underflow(tolerance, t, y, k_first, t_end - times[0], left_domain)
+        y_new, k = runge_kutta_step(f, tableau, t, y, dt, k_first, t_new)
+        with torch.no_grad():
+            (error,) = tolerance.norms([dt * (weights.error @ k.detach())], y, y_new)
+        if error <= 1.0:
+            statistics.accepted += 1
+            statistics.step_times.append(t_new)
+            step = Step(t, dt, y, k)
+            inside = []
+            while next_output < len(times) and is_before(times[next_output], t_new, forward):
+                inside.append(times[next_output])
+                next_output += 1
+            if inside:
+                outputs.inside(step, inside)
+            if next_output < len(times) and times[next_output] == t_new:
+                outputs.at_end(y_new)
+                next_output += 1
+            if keep_steps:
+                kept.append(step)
+            t, y, k_first, left_domain = t_new, y_new, k[-1], False
+        else:
+            statistics.rejected += 1
+            left_domain = left_domain or not isfinite(error)
+            if left_domain and not bool(torch.isfinite(k_first).all()):
+                raise NonFiniteError(
+                    f"func returned NaN or infinity at t = {t:g} although the state there is "
+                    "finite. Look for a division by zero, a logarithm or root of a negative "
+                    "number, or parameters that are already NaN."
+                )
+        dt *= controller.factor(error)
+    statistics.nfe = f.nfe
+    return Trajectory(outputs.stacked(), statistics, kept)

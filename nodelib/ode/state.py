@@ -1,0 +1,182 @@
+"""The state as one flat vector, and the user's func as a function of it.
+
+Every method then works on a vector y in R^N (or C^N), whatever the shape that the user gave.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodelib.ode.errors import FunctionOutputError, InvalidStateError, InvalidTimesError
+
+__all__ = ["Func", "Layout", "State", "System", "read_times"]
+
+State = Tensor | tuple[Tensor, ...]
+Func = Callable[[Tensor, Any], Any]  # func(t, y) -> dy/dt, shaped like y
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a state of one or several tensors lies in a flat vector.
+
+    Attributes:
+        shapes, dtypes: of the user's tensors.
+        sizes: their numbers of elements.
+        is_tuple: whether the user's state is a tuple, even of one tensor.
+    """
+
+    shapes: tuple[torch.Size, ...]
+    dtypes: tuple[torch.dtype, ...]
+    sizes: tuple[int, ...]
+    is_tuple: bool
+
+    @classmethod
+    def of(cls, y0: State) -> "Layout":
+        """The layout of an initial state.
+
+        Raises:
+            InvalidStateError: not floating or complex tensors with elements on one device.
+        """
+        tensors = tuple(y0) if isinstance(y0, (tuple, list)) else (y0,)
+        if not tensors:
+            raise InvalidStateError("y0 is an empty tuple. Give at least one tensor.")
+        for y in tensors:
+            if not isinstance(y, Tensor):
+                raise InvalidStateError(
+                    f"y0 must be a tensor or a tuple of tensors, but holds a {type(y).__name__}. "
+                    "Wrap it in torch.tensor(...)."
+                )
+            if not (y.is_floating_point() or y.is_complex()):
+                raise InvalidStateError(
+                    f"y0 has dtype {y.dtype}, but a solution moves through real or complex "
+                    "numbers. Convert it first, for example with y0.float()."
+                )
+            if y.numel() == 0:
+                raise InvalidStateError(
+                    f"y0 has shape {tuple(y.shape)} and no elements, so there is nothing to "
+                    "solve. Check the batch or slice that it came from."
+                )
+        devices = {str(y.device) for y in tensors}
+        if len(devices) > 1:
+            raise InvalidStateError(
+                f"y0 lies on several devices ({', '.join(sorted(devices))}). "
+                "Move its tensors to one, with .to(device)."
+            )
+        return cls(
+            tuple(y.shape for y in tensors),
+            tuple(y.dtype for y in tensors),
+            tuple(y.numel() for y in tensors),
+            isinstance(y0, (tuple, list)),
+        )
+
+    def flatten(self, y: State) -> Tensor:
+        """A state of this layout as a vector of shape (N,)."""
+        if isinstance(y, Tensor):
+            return y.reshape(-1)
+        return torch.cat([part.reshape(-1) for part in y])
+
+    def unflatten(self, flat: Tensor) -> State:
+        """Vectors of shape (..., N) as the user's state, each tensor of shape (..., *its shape)."""
+        lead = flat.shape[:-1]
+        if not self.is_tuple:
+            return flat.reshape(lead + self.shapes[0])
+        parts = flat.split(self.sizes, dim=-1)
+        return tuple(
+            part.reshape(lead + shape).to(dtype)
+            for part, shape, dtype in zip(parts, self.shapes, self.dtypes, strict=True)
+        )
+
+
+class System:
+    """func as f(t, y) for a float t and a flat vector y: counts evaluations, checks what returns.
+
+    Attributes:
+        nfe: number of function evaluations so far.
+    """
+
+    def __init__(self, func: Func, layout: Layout, y0: Tensor) -> None:
+        self.func = func
+        self.layout = layout
+        self.nfe = 0
+        self.time_dtype = y0.real.dtype if y0.is_complex() else y0.dtype
+        self.device = y0.device
+
+    def __call__(self, t: float, y: Tensor) -> Tensor:
+        """dy/dt of shape (N,) at time t and state y of shape (N,)."""
+        self.nfe += 1
+        time = torch.full((), t, dtype=self.time_dtype, device=self.device)
+        derivative = self.func(time, self.layout.unflatten(y))
+        self._check(derivative, y)
+        return self.layout.flatten(derivative)
+
+    def _check(self, derivative: Any, y: Tensor) -> None:
+        layout = self.layout
+        if layout.is_tuple != isinstance(derivative, (tuple, list)):
+            wanted = f"a tuple of {len(layout.shapes)} tensors" if layout.is_tuple else "a tensor"
+            raise FunctionOutputError(
+                f"func must return {wanted}, like y0, but returned a {type(derivative).__name__}."
+            )
+        parts = tuple(derivative) if layout.is_tuple else (derivative,)
+        if len(parts) != len(layout.shapes):
+            raise FunctionOutputError(
+                f"y0 has {len(layout.shapes)} tensors but func returned {len(parts)}. "
+                "Return one derivative for each tensor of the state."
+            )
+        for part, shape, dtype in zip(parts, layout.shapes, layout.dtypes, strict=True):
+            if not isinstance(part, Tensor):
+                raise FunctionOutputError(
+                    f"func must return tensors, but returned a {type(part).__name__}. "
+                    "A constant derivative is torch.full_like(y, value)."
+                )
+            if part.shape != shape:
+                raise FunctionOutputError(
+                    f"func returned shape {tuple(part.shape)} for a state of shape "
+                    f"{tuple(shape)}. dy/dt has the shape of y; no broadcasting is done."
+                )
+            if part.device != y.device:
+                raise FunctionOutputError(
+                    f"The state is on {y.device} but func returned a tensor on {part.device}. "
+                    "Move func's parameters and constants there with .to(device)."
+                )
+            if part.dtype != dtype:
+                raise FunctionOutputError(
+                    f"The state has dtype {dtype} but func returned {part.dtype}. "
+                    "Convert y0 or func's parameters so that they agree."
+                )
+
+
+def read_times(t: Tensor) -> list[float]:
+    """The times as Python floats, checked.
+
+    Raises:
+        InvalidTimesError: not a vector of finite, strictly monotone floating-point times.
+    """
+    if not isinstance(t, Tensor):
+        raise InvalidTimesError(
+            f"t must be a tensor of times, but is a {type(t).__name__}. "
+            "Write torch.tensor([t0, t1]) or torch.linspace(t0, t1, n)."
+        )
+    if not t.is_floating_point():
+        raise InvalidTimesError(f"t has dtype {t.dtype}. Give floating-point times: t.float().")
+    if t.dim() != 1 or t.numel() == 0:
+        raise InvalidTimesError(
+            f"t has shape {tuple(t.shape)}, but the times form a vector of at least one entry: "
+            "the initial time, then each time at which you want the solution."
+        )
+    times: list[float] = t.detach().to("cpu", torch.float64).tolist()
+    for i, time in enumerate(times):
+        if not isfinite(time):
+            raise InvalidTimesError(f"t[{i}] is {time}. Every time must be finite.")
+    increasing = times[-1] > times[0]
+    for i, (earlier, later) in enumerate(pairwise(times)):
+        if earlier == later or (later > earlier) != increasing:
+            raise InvalidTimesError(
+                f"t must be strictly increasing or strictly decreasing, but t[{i}] = {earlier:g} "
+                f"is followed by t[{i + 1}] = {later:g}. Sort the times and drop repeated ones."
+            )
+    return times
