@@ -47,6 +47,7 @@ def odeint(
         >>> y.shape
         torch.Size([5, 2])
     """
-    native = {NATIVE.get(name, name): value for name, value in (options or {}).items()}
+    if isinstance(options, Mapping):
+        options = {NATIVE.get(name, name): value for name, value in options.items()}
     chosen = method or "dopri5"
-    return solve(func, y0, t, method=chosen, rtol=rtol, atol=atol, options=native).y
+    return solve(func, y0, t, method=chosen, rtol=rtol, atol=atol, options=options).y

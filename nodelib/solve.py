@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nodelib.ode.controller import Tolerance
 from nodelib.ode.dense import DenseSolution
-from nodelib.ode.errors import InvalidStateError, InvalidTimesError
+from nodelib.ode.diagnosis import first_non_finite
+from nodelib.ode.errors import InvalidStateError, InvalidTimesError, NonFiniteError
 from nodelib.ode.integrate import Statistics, integrate_adaptive, integrate_fixed
 from nodelib.ode.options import AdaptiveOptions, FixedOptions, read_options
 from nodelib.ode.state import Func, Layout, State, System, read_times
@@ -43,10 +44,12 @@ class Solution:
             InvalidTimesError: the solve did not keep its steps, or a time outside of it.
         """
         if self._dense is None or self._layout is None:
-            raise InvalidTimesError("Call solve(..., dense=True) to evaluate between output times.")
-        query = torch.as_tensor(t, dtype=torch.float64).detach().cpu()
-        ends = sorted([float(self.t[0]), float(self.t[-1])])
-        if query.dim() > 1 or bool(((query < ends[0]) | (query > ends[1])).any()):
+            raise InvalidTimesError(
+                "Call solve(..., dense=True), with two times or more, to evaluate between them."
+            )
+        query = torch.as_tensor(t, dtype=torch.float64, device="cpu").detach()
+        ends = sorted(self.t.detach()[[0, -1]].tolist())
+        if query.dim() > 1 or not bool(((query >= ends[0]) & (query <= ends[1])).all()):
             raise InvalidTimesError(
                 f"The solution is known from {ends[0]:g} to {ends[1]:g}. "
                 "Ask for a time, or a vector of times, within."
@@ -97,9 +100,9 @@ def solve(
         True
     """
     layout = Layout.of(y0)
-    times = read_times(t)
+    first = start = layout.flatten(y0)
+    times = read_times(t, start.dtype)
     tableau = find_method(method)
-    start = layout.flatten(y0)
     system = System(func, layout, start)
     if not bool(torch.isfinite(start).all()):
         raise InvalidStateError("y0 holds NaN or infinity. Check where the initial state is from.")
@@ -117,7 +120,9 @@ def solve(
     if moving:  # dy/dt = f at every output time
         slopes = [system(time, state) for time, state in zip(times[1:], y[1:], strict=True)]
         shifts = [_zero(time, y) * slope for time, slope in zip(t[1:], slopes, strict=True)]
-        y = torch.cat([y[:1], y[1:] + torch.stack(shifts)]) if shifts else y
+        y = torch.cat([first[None], y[1:] + torch.stack(shifts)]) if shifts else first[None]
+    if not bool(torch.isfinite(y).all()):
+        raise NonFiniteError(first_non_finite(y, times))
     path.statistics.nfe = system.nfe
     function = DenseSolution(tableau, path.steps, times[-1]) if dense and path.steps else None
     return Solution(t, layout.unflatten(y), path.statistics, function, layout)

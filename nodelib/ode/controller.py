@@ -32,7 +32,8 @@ class Tolerance:
 
     def __post_init__(self) -> None:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not 0 <= value < float("inf"):
                 raise InvalidOptionError(
                     f"{name} is {value!r}, but a tolerance is a finite number of at least 0."
                 )
@@ -44,7 +45,8 @@ class Tolerance:
     def norms(self, vectors: Sequence[Tensor], *states: Tensor) -> list[float]:
         """The scaled norm of each vector of shape (N,), read from the device at one go."""
         size = torch.stack([y.detach().abs() for y in states]).amax(0)
-        scale = size.mul_(self.rtol).add_(self.atol)
+        smallest = torch.finfo(size.dtype).tiny  # keeps 0/0 away where atol = 0 and y = 0
+        scale = size.mul_(self.rtol).add_(max(self.atol, smallest))
         scaled = torch.stack([v.detach() for v in vectors]).div_(scale)
         parts = [
             torch.linalg.vector_norm(part, dim=-1) / part.shape[-1] ** 0.5
@@ -102,7 +104,8 @@ def initial_step(
     """
     size, speed = tolerance.norms([y0, f0], y0)
     guess = 1e-6 if min(size, speed) < 1e-5 or not speed < float("inf") else 0.01 * size / speed
-    guess = min(guess, abs(span))
+    # Half, since t0 + span may round to beyond the interval; all of it where half rounds to 0.
+    guess = min(guess, 0.5 * abs(span)) or abs(span)
     direction = 1.0 if span > 0 else -1.0
     with torch.no_grad():
         f1 = f(t0 + direction * guess, torch.add(y0, f0, alpha=direction * guess))

@@ -5,7 +5,9 @@ therefore never force a step.  Times that fall in several steps are gathered and
 product, weights times stages.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,17 +45,22 @@ def interpolate(
 ) -> Tensor:
     """The solution at `times`, time i inside `steps[which[i]]`; returns (len(times), N)."""
     y = steps[0].y
-    index = torch.tensor(which)
-    starts = torch.tensor([step.t for step in steps], dtype=torch.float64)[index]
-    sizes = torch.tensor([step.dt for step in steps], dtype=torch.float64)[index]
-    theta = (torch.tensor(times, dtype=torch.float64) - starts) / sizes
-    rows = torch.tensor(tableau.dense_rows(), dtype=torch.float64)
-    powers = theta[:, None] ** torch.arange(1, rows.shape[1] + 1)
-    weights = torch.zeros(len(times), len(steps), rows.shape[0], dtype=torch.float64)
-    weights[torch.arange(len(times)), index] = sizes[:, None] * (powers @ rows.T)
+    index = torch.tensor(which, dtype=torch.long, device="cpu")
+    starts = on_host([step.t for step in steps])[index]
+    sizes = on_host([step.dt for step in steps])[index]
+    theta = (on_host(times) - starts) / sizes
+    rows = on_host(tableau.dense_rows())
+    powers = torch.stack([theta**power for power in range(1, rows.shape[1] + 1)], dim=1)
+    weights = rows.new_zeros(len(times), len(steps), rows.shape[0])
+    weights[torch.arange(len(times), device="cpu"), index] = sizes[:, None] * (powers @ rows.T)
     stages = torch.cat([step.k for step in steps])
     bases = torch.stack([step.y for step in steps])[index.to(y.device)]
     return torch.addmm(bases, weights.flatten(1).to(y.device, y.dtype), stages)
+
+
+def on_host(numbers: Sequence[Any]) -> Tensor:
+    """Numbers in float64 on the CPU, whatever the default device and dtype are."""
+    return torch.tensor(numbers, dtype=torch.float64, device="cpu")
 
 
 class Outputs:
@@ -117,7 +124,6 @@ class DenseSolution:
     def __call__(self, times: list[float]) -> Tensor:
         """States of shape (len(times), N)."""
         direction = 1.0 if self.steps[0].dt > 0 else -1.0
-        ends = torch.tensor(self.ends, dtype=torch.float64) * direction
-        wanted = torch.tensor(times, dtype=torch.float64) * direction
+        ends, wanted = on_host(self.ends) * direction, on_host(times) * direction
         which = torch.searchsorted(ends, wanted).clamp(max=len(self.steps) - 1)
         return interpolate(self.tableau, self.steps, which.tolist(), times)

@@ -57,13 +57,18 @@ def explain_underflow(
 
 
 def first_non_finite(outputs: Tensor, times: list[float]) -> str:
-    """A sentence that says at which output time a fixed-step solution stopped being finite."""
+    """A sentence that says where a solution stopped being finite.
+
+    Args:
+        outputs: shape (T, N), of which the first is finite and one later is not.  Outputs that
+            share a product with a bad one are bad as well, so that the last good one is named.
+        times: the T output times.
+    """
     bad = ~torch.isfinite(outputs).all(dim=1)
     first = int(bad.nonzero()[0])
-    if first == 0:
-        return "y0 holds NaN or infinity. Check where the initial state comes from."
     return (
-        f"The solution is NaN or infinite at t[{first}] = {times[first]:g}, the first such output. "
-        "Either func returned NaN, or the step is too large for a fast-decaying problem: try a "
+        f"The solution is finite at t[{first - 1}] = {times[first - 1]:g} but becomes NaN or "
+        "infinite soon after. Either func returned NaN or infinity, or the state grew beyond what "
+        "its dtype holds, or fixed steps are too large for a fast-decaying problem: then try a "
         "smaller step_size or method='dopri5'."
     )

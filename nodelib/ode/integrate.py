@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, isfinite, ulp
+from math import ceil, copysign, isfinite, ulp
 
 import torch
 from torch import Tensor
 
 from nodelib.ode.controller import StepController, Tolerance, initial_step
 from nodelib.ode.dense import Outputs, Step
-from nodelib.ode.diagnosis import explain_underflow, first_non_finite
-from nodelib.ode.errors import NonFiniteError, TooManyStepsError
+from nodelib.ode.diagnosis import explain_underflow
+from nodelib.ode.errors import InvalidOptionError, NonFiniteError, TooManyStepsError
 from nodelib.ode.explicit import runge_kutta_step
 from nodelib.ode.options import AdaptiveOptions, FixedOptions
 from nodelib.ode.state import System
 from nodelib.ode.tableaus import Tableau
 
-__all__ = ["Statistics", "Trajectory", "integrate_adaptive", "integrate_fixed"]
+__all__ = ["MOST_STEPS", "Statistics", "Trajectory", "integrate_adaptive", "integrate_fixed"]
+
+MOST_STEPS = 10_000_000
+"""Steps of one fixed-step solve at most: more is a slip in step_size, and hours of work."""
 
 
 @dataclass
@@ -79,16 +82,27 @@ def integrate_fixed(
             next_output += 1
         y = y_new
     statistics.nfe, statistics.accepted, statistics.step_times = f.nfe, len(grid) - 1, list(grid)
-    result = outputs.stacked()
-    if not bool(torch.isfinite(result).all()):
-        raise NonFiniteError(first_non_finite(result, times))
-    return Trajectory(result, statistics, kept)
+    return Trajectory(outputs.stacked(), statistics, kept)
 
 
 def uniform_grid(times: list[float], step_size: float) -> list[float]:
-    """Step ends from the first to the last time, `step_size` apart but for a shorter last step."""
+    """Step ends from the first to the last time, `step_size` apart but for a shorter last step.
+
+    Raises:
+        InvalidOptionError: so small a step that times repeat, or that there are too many.
+    """
     span = times[-1] - times[0]
-    steps = max(1, ceil(abs(span) / step_size * (1 - 1e-12)))
+    if span == 0:
+        return [times[0]]
+    ratio = abs(span) / step_size
+    spacing = max(ulp(times[0]), ulp(times[-1]))
+    if ratio > MOST_STEPS or (ratio > 1 and step_size < 4 * spacing):
+        raise InvalidOptionError(
+            f"step_size = {step_size:g} would make {ratio:.3g} steps from t = {times[0]:g} to "
+            f"{times[-1]:g}; at most {MOST_STEPS:g} are taken, and none shorter than the spacing "
+            "of floating-point times. Give a larger step_size."
+        )
+    steps = max(1, ceil(ratio * (1 - 1e-12)))
     signed = step_size if span >= 0 else -step_size
     return [times[0] + i * signed for i in range(steps)] + [times[-1]]
 
@@ -126,7 +140,8 @@ def integrate_adaptive(
     if options.first_step is None:
         dt = initial_step(f, t, y, k_first, t_end - t, tableau.order, tolerance)
     else:
-        dt = options.first_step if forward else -options.first_step
+        dt = options.first_step
+    dt = copysign(max(abs(dt), 4 * ulp(t)), t_end - t)  # so far from 0, no step is shorter
     next_output, left_domain = 1, False
     while t != t_end:
         if statistics.accepted + statistics.rejected >= options.max_steps:
@@ -136,9 +151,10 @@ def integrate_adaptive(
                 "for a stiff or very long problem."
             )
         t_new = t + dt
-        if not is_before(t_new, t_end, forward):
+        # The last step ends at t_end, also where a sliver of rounding would be left for another.
+        if not is_before(t_new, t_end, forward) or abs(t_end - t_new) < 4 * ulp(t_end):
             t_new, dt = t_end, t_end - t
-        if abs(dt) < 4 * ulp(t):
+        elif abs(dt) < 4 * ulp(t):
             explain_underflow(tolerance, t, y, k_first, t_end - times[0], left_domain)
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, k_first, t_new)
         with torch.no_grad():
@@ -161,7 +177,8 @@ def integrate_adaptive(
             t, y, k_first, left_domain = t_new, y_new, k[-1], False
         else:
             statistics.rejected += 1
-            left_domain = left_domain or not isfinite(error)
+            if not isfinite(error):  # the stages, or else only the ratio of error to tolerance
+                left_domain = left_domain or not bool(torch.isfinite(k).all())
             if left_domain and not bool(torch.isfinite(k_first).all()):
                 raise NonFiniteError(
                     f"func returned NaN or infinity at t = {t:g} although the state there is "

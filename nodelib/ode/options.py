@@ -30,8 +30,9 @@ class AdaptiveOptions:
 
     Attributes:
         first_step: length of the first attempt (positive); `None`: chosen from the problem.
-        max_steps: attempts after which the solve gives up.
-        safety, largest_factor, smallest_factor: of the `StepController`.
+        max_steps: attempts after which the solve gives up, an integer.
+        safety: of the `StepController`, at most 1.
+        largest_factor, smallest_factor: at least 1 and below 1.
     """
 
     first_step: float | None = None
@@ -42,7 +43,21 @@ class AdaptiveOptions:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            _positive(option.name, getattr(self, option.name))
+            value = getattr(self, option.name)
+            if value is None and option.name != "first_step":
+                raise InvalidOptionError(f"The option {option.name} is None. Leave it out instead.")
+            _positive(option.name, value)
+        if not isinstance(self.max_steps, int):
+            raise InvalidOptionError(
+                f"max_steps counts attempts, so it must be an integer, not {self.max_steps!r}."
+            )
+        if self.safety > 1 or self.smallest_factor >= 1 or self.largest_factor < 1:
+            raise InvalidOptionError(
+                f"safety = {self.safety:g}, smallest_factor = {self.smallest_factor:g} and "
+                f"largest_factor = {self.largest_factor:g} would not shrink a rejected step or "
+                "not let an accepted one grow. Give safety at most 1, smallest_factor below 1 and "
+                "largest_factor of at least 1."
+            )
 
 
 Options = TypeVar("Options", FixedOptions, AdaptiveOptions)
@@ -73,5 +88,8 @@ def read_options(kind: type[Options], given: object, method: str) -> Options:
 def _positive(name: str, value: Any) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise InvalidOptionError(f"The option {name} must be a positive number, not {value!r}.")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):
+        raise InvalidOptionError(
+            f"The option {name} must be a positive, finite number, not {value!r}."
+        )

@@ -87,7 +87,9 @@ class Layout:
             return flat.reshape(lead + self.shapes[0])
         parts = flat.split(self.sizes, dim=-1)
         return tuple(
-            part.reshape(lead + shape).to(dtype)
+            (part if dtype.is_complex or not part.is_complex() else part.real)
+            .reshape(lead + shape)
+            .to(dtype)
             for part, shape, dtype in zip(parts, self.shapes, self.dtypes, strict=True)
         )
 
@@ -150,11 +152,12 @@ class System:
                 )
 
 
-def read_times(t: Tensor) -> list[float]:
-    """The times as Python floats, checked.
+def read_times(t: Tensor, dtype: torch.dtype) -> list[float]:
+    """The times as Python floats, checked; func gets them with the (real) dtype of the state.
 
     Raises:
-        InvalidTimesError: not a vector of finite, strictly monotone floating-point times.
+        InvalidTimesError: not a vector of finite, strictly monotone floating-point times, or one
+            that `dtype` cannot hold.
     """
     if not isinstance(t, Tensor):
         raise InvalidTimesError(
@@ -172,6 +175,11 @@ def read_times(t: Tensor) -> list[float]:
     for i, time in enumerate(times):
         if not isfinite(time):
             raise InvalidTimesError(f"t[{i}] is {time}. Every time must be finite.")
+        if abs(time) > torch.finfo(dtype).max:
+            raise InvalidTimesError(
+                f"t[{i}] = {time:g} is too large for {dtype}, the dtype of the state, in which "
+                "func gets its time. Convert y0 to float64 or measure time in a larger unit."
+            )
     increasing = times[-1] > times[0]
     for i, (earlier, later) in enumerate(pairwise(times)):
         if earlier == later or (later > earlier) != increasing:

@@ -68,11 +68,12 @@ class Tableau:
         def tensor(row: Sequence[float]) -> Tensor:
             return torch.tensor(row, dtype=dtype, device=device)
 
-        return Weights(
-            a=tuple(tensor(row) for row in self.a),
-            b=tensor(self.b),
-            error=None if self.error is None else tensor(self.error),
-        )
+        with torch.inference_mode(False):  # a later solve may need them in its graph
+            return Weights(
+                a=tuple(tensor(row) for row in self.a),
+                b=tensor(self.b),
+                error=None if self.error is None else tensor(self.error),
+            )
 
     def dense_rows(self) -> tuple[tuple[float, ...], ...]:
         """The interpolant's rows, one for each stage and (without FSAL) one for f(t_new, y_new)."""

@@ -1,0 +1,321 @@
+"""Residual networks and ODE-Nets for images (chapters 1 and 4).
+
+Both are the network of section 3 of the paper: a stem, a body, a head.  In a ResNet the body is a
+chain of residual blocks, h + f(h).  In an ODE-Net it is one ODE, dh/dt = f(t, h) from t = 0 to
+t = 1, with the same kind of f.  All else is equal, so the bodies are what a comparison compares.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nodelib.ode.integrate import Statistics
+from nodelib.ode.options import AdaptiveOptions, FixedOptions
+from nodelib.solve import solve
+
+__all__ = [
+    "ImageClassifier",
+    "ModelError",
+    "ODEBlock",
+    "ODEFunction",
+    "ODENet",
+    "ResNet",
+    "ResidualBlock",
+    "ResidualFunction",
+    "TimeConv2d",
+    "classifier_head",
+    "convolutional_stem",
+    "group_norm",
+    "parameter_count",
+]
+
+CHANNELS_PER_GROUP = 4
+
+
+class ModelError(ValueError):
+    """A network cannot be built from the sizes given; the message says which to change."""
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers training adjusts; a parameter that several parts share counts once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group normalization, four channels in a group (Wu and He 2018).
+
+    It normalizes each image by itself.  Batch normalization would make the state of one image
+    depend on the others of its batch, and h(t) would no longer solve an ODE of its own.
+
+    Raises:
+        ModelError: `channels` is not a positive multiple of four.
+    """
+    _check_channels(channels)
+    return nn.GroupNorm(channels // CHANNELS_PER_GROUP, channels)
+
+
+def _check_channels(channels: int) -> None:
+    if channels < 1 or channels % CHANNELS_PER_GROUP:
+        raise ModelError(
+            f"channels is {channels}, but the normalization takes them in groups of "
+            f"{CHANNELS_PER_GROUP}: choose a positive multiple of {CHANNELS_PER_GROUP}."
+        )
+
+
+class ResidualFunction(nn.Module):
+    """f(h) of a residual block: twice normalize, rectify, convolve 3x3.
+
+    Maps (batch, channels, height, width) to the same shape.
+    Source: the pre-activation block of He et al. 2016, *Identity Mappings*, Fig. 4e, with group
+    in place of batch normalization.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = group_norm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm2 = group_norm(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = self.conv1(torch.relu(self.norm1(h)))
+        return self.conv2(torch.relu(self.norm2(h)))  # type: ignore[no-any-return]
+
+
+class ResidualBlock(nn.Module):
+    """h + step * f(h): one step of Euler's method on dh/dt = f(h).  He et al. use step = 1."""
+
+    def __init__(self, function: nn.Module, step: float = 1.0) -> None:
+        super().__init__()
+        self.function = function
+        self.step = step
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.step * self.function(h)  # type: ignore[no-any-return]
+
+
+class TimeConv2d(nn.Module):
+    """A 3x3 convolution that sees the time as one more channel, constant over the image.
+
+    Takes t of shape () and h of shape (batch, channels, height, width); keeps the shape of h.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels + 1, channels, 3, padding=1)
+
+    def forward(self, t: Tensor, h: Tensor) -> Tensor:
+        batch, _, height, width = h.shape
+        time = t.to(h).expand(batch, 1, height, width)
+        return self.conv(torch.cat([h, time], dim=1))  # type: ignore[no-any-return]
+
+
+class ODEFunction(nn.Module):
+    """f(t, h), the dynamics of an ODE-Net: `ResidualFunction` with time in each convolution.
+
+    Takes t of shape () and h of shape (batch, channels, height, width); returns dh/dt, shaped
+    like h.  Without the time, all depths would share one f(h).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = group_norm(channels)
+        self.conv1 = TimeConv2d(channels)
+        self.norm2 = group_norm(channels)
+        self.conv2 = TimeConv2d(channels)
+
+    def forward(self, t: Tensor, h: Tensor) -> Tensor:
+        h = self.conv1(t, torch.relu(self.norm1(h)))
+        return self.conv2(t, torch.relu(self.norm2(h)))  # type: ignore[no-any-return]
+
+
+class ODEBlock(nn.Module):
+    """h(0) to h(1), where dh/dt = function(t, h): a layer whose depth the solver chooses.
+
+    The images of a batch are one state, so they share the solver's steps.
+
+    Args:
+        function: f(t, h), returns the shape of h.
+        method, rtol, atol, options: as in `nodelib.solve`.  They stay attributes and can be
+            changed after training, for instance to loosen the tolerance.
+
+    Attributes:
+        stats: what the last solve cost (its `nfe`, `accepted`, `rejected` and `step_times`).
+    """
+
+    def __init__(
+        self,
+        function: nn.Module,
+        *,
+        method: str = "dopri5",
+        rtol: float = 1e-3,
+        atol: float = 1e-3,
+        options: FixedOptions | AdaptiveOptions | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.method = method
+        self.rtol = rtol
+        self.atol = atol
+        self.options = options
+        self.stats = Statistics()
+
+    @property
+    def nfe(self) -> int:
+        """Evaluations of `function` in the last solve; 0 before the first."""
+        return self.stats.nfe
+
+    def forward(self, h: Tensor) -> Tensor:
+        solution = solve(
+            self.function,
+            h,
+            torch.tensor([0.0, 1.0]),
+            method=self.method,
+            rtol=self.rtol,
+            atol=self.atol,
+            options=self.options,
+        )
+        self.stats = solution.stats
+        return solution.y[-1]  # type: ignore[no-any-return]
+
+
+def convolutional_stem(in_channels: int, channels: int, downsamplings: int = 0) -> nn.Sequential:
+    """A 3x3 convolution to `channels`, then each downsampling halves height and width.
+
+    Maps (batch, in_channels, height, width) to
+    (batch, channels, height / 2**downsamplings, width / 2**downsamplings).
+    A downsampling is normalize, rectify, convolve 4x4 with stride 2.  The paper downsamples its
+    28x28 images twice.
+
+    Raises:
+        ModelError: `channels` is not a positive multiple of four.
+    """
+    _check_channels(channels)
+    layers: list[nn.Module] = [nn.Conv2d(in_channels, channels, 3, padding=1)]
+    for _ in range(downsamplings):
+        layers += [
+            group_norm(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 4, stride=2, padding=1),
+        ]
+    return nn.Sequential(*layers)
+
+
+def classifier_head(channels: int, classes: int) -> nn.Sequential:
+    """Normalize, rectify, average over the image, and score the classes linearly.
+
+    Maps (batch, channels, height, width) to (batch, classes).
+    """
+    return nn.Sequential(
+        group_norm(channels),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, classes),
+    )
+
+
+class ImageClassifier(nn.Module):
+    """head(body(stem(images))): images (batch, in_channels, height, width) to scores
+    (batch, classes).  The body keeps the shape of what the stem makes."""
+
+    def __init__(self, stem: nn.Module, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.stem = stem
+        self.body = body
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(self.stem(images)))  # type: ignore[no-any-return]
+
+
+class ResNet(ImageClassifier):
+    """A residual network: stem, `blocks` residual blocks, head.
+
+    Args:
+        channels: width of the body, a multiple of four.
+        blocks: number L of residual blocks; 0 leaves stem and head alone.
+        step: factor before each f(h).  With step = 1 / blocks, the body walks from t = 0 to 1.
+        tied: let all blocks share one f.  The body is then Euler's method for one ODE.
+        in_channels, classes: of the images and their labels.
+        stem: any module from images to (batch, channels, height, width); the default is a
+            `convolutional_stem` with one downsampling, for 8x8 images.
+
+    Raises:
+        ModelError: `channels` is not a positive multiple of four, or `blocks` is negative.
+
+    Source: paper §3, Table 1 (six blocks); He et al. 2016.
+
+    Example:
+        >>> ResNet(channels=16, blocks=2)(torch.zeros(5, 1, 8, 8)).shape
+        torch.Size([5, 10])
+    """
+
+    def __init__(
+        self,
+        channels: int = 32,
+        blocks: int = 6,
+        *,
+        step: float = 1.0,
+        tied: bool = False,
+        in_channels: int = 1,
+        classes: int = 10,
+        stem: nn.Module | None = None,
+    ) -> None:
+        if blocks < 0:
+            raise ModelError(f"blocks is {blocks}, but a network cannot have fewer than 0 blocks.")
+        stem = convolutional_stem(in_channels, channels, 1) if stem is None else stem
+        if tied:
+            functions = [ResidualFunction(channels)] * blocks
+        else:
+            functions = [ResidualFunction(channels) for _ in range(blocks)]
+        body = nn.Sequential(*(ResidualBlock(function, step) for function in functions))
+        super().__init__(stem, body, classifier_head(channels, classes))
+
+
+class ODENet(ImageClassifier):
+    """A residual network with one `ODEBlock` in place of all its residual blocks.
+
+    Args:
+        channels, in_channels, classes, stem: as for `ResNet`.
+        method, rtol, atol, options: as in `nodelib.solve`.  The paper's tolerance for
+            classification is 1e-3 (§6).
+
+    Raises:
+        ModelError: `channels` is not a positive multiple of four.
+
+    Source: paper §3, Table 1.
+
+    Example:
+        >>> model = ODENet(channels=16)
+        >>> model(torch.zeros(5, 1, 8, 8)).shape
+        torch.Size([5, 10])
+        >>> model.nfe > 0
+        True
+    """
+
+    body: ODEBlock
+
+    def __init__(
+        self,
+        channels: int = 32,
+        *,
+        method: str = "dopri5",
+        rtol: float = 1e-3,
+        atol: float = 1e-3,
+        options: FixedOptions | AdaptiveOptions | Mapping[str, Any] | None = None,
+        in_channels: int = 1,
+        classes: int = 10,
+        stem: nn.Module | None = None,
+    ) -> None:
+        stem = convolutional_stem(in_channels, channels, 1) if stem is None else stem
+        function = ODEFunction(channels)
+        body = ODEBlock(function, method=method, rtol=rtol, atol=atol, options=options)
+        super().__init__(stem, body, classifier_head(channels, classes))
+
+    @property
+    def nfe(self) -> int:
+        """Evaluations of the dynamics in the last forward pass; 0 before the first."""
+        return self.body.nfe

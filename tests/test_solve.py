@@ -1,0 +1,265 @@
+"""The front door: solutions as functions, examples, hostile calls, devices."""
+
+import doctest
+import importlib
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from nodelib import Solution, SolverError, solve
+from nodelib.ode.errors import InvalidTimesError
+
+METHODS = ["euler", "midpoint", "rk4", "dopri5"]
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+    ),
+]
+
+
+def pendulum(t, y):
+    return torch.stack([y[1], -torch.sin(y[0]) + 0.2 * torch.cos(t)])
+
+
+def start(dtype=torch.float64, device="cpu"):
+    return torch.tensor([1.2, 0.0], dtype=dtype, device=device)
+
+
+def options_of(method: str) -> dict:
+    return {"method": method, "options": None if method == "dopri5" else {"step_size": 0.05}}
+
+
+def test_solution_is_scipys():
+    t = torch.linspace(0, 10, 41, dtype=torch.float64)
+    ours = solve(pendulum, start(), t, rtol=1e-10, atol=1e-12)
+
+    def numpy_pendulum(t, y):
+        return [y[1], -np.sin(y[0]) + 0.2 * np.cos(t)]
+
+    theirs = solve_ivp(
+        numpy_pendulum, (0, 10), [1.2, 0.0], "DOP853", t.numpy(), rtol=1e-12, atol=1e-13
+    )
+    np.testing.assert_allclose(ours.y.numpy(), theirs.y.T, rtol=0, atol=1e-8)
+    assert ours.t is t
+
+
+@pytest.mark.parametrize("ends", [(0.0, 3.0), (3.0, 0.0)])
+@pytest.mark.parametrize("method", METHODS)
+def test_dense_solution_at_a_time_and_at_many(method, ends):
+    t = torch.linspace(*ends, 31, dtype=torch.float64)
+    outputs = solve(pendulum, start(), t, **options_of(method)).y
+    solution = solve(pendulum, start(), t[[0, -1]], dense=True, **options_of(method))
+    torch.testing.assert_close(solution(t), outputs, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(solution(t.flip(0)), outputs.flip(0), rtol=1e-12, atol=1e-12)
+    one = solution(float(t[7]))
+    assert one.shape == (2,)
+    torch.testing.assert_close(one, outputs[7], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(solution(t[0]), start())
+    torch.testing.assert_close(solution(t[-1]), outputs[-1])
+    assert solution(torch.empty(0)).shape == (0, 2)
+
+
+def test_dense_solution_of_a_tuple_has_its_shapes():
+    y0 = torch.ones(2, 3), torch.ones((), dtype=torch.float64)
+    t = torch.tensor([0.0, 1.0])
+    solution = solve(lambda t, s: (-s[0], s[1]), y0, t, rtol=1e-5, dense=True)
+    assert [part.shape for part in solution(0.5)] == [(2, 3), ()]
+    assert [part.shape for part in solution(torch.rand(5))] == [(5, 2, 3), (5,)]
+    assert [part.dtype for part in solution(0.5)] == [torch.float32, torch.float64]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        -0.1,
+        1.1,
+        math.nan,
+        math.inf,
+        torch.tensor([0.5, 1.5]),
+        torch.tensor([0.5, math.nan]),
+        torch.zeros(2, 2),
+    ],
+)
+def test_times_outside_the_solution(time):
+    solution = solve(lambda t, y: -y, start(), torch.tensor([0.0, 1.0]), dense=True)
+    with pytest.raises(InvalidTimesError, match="known from 0 to 1"):
+        solution(time)
+
+
+@pytest.mark.parametrize(("t", "dense"), [([0.0, 1.0], False), ([0.0], True)])
+def test_solution_without_steps_cannot_be_called(t, dense):
+    solution = solve(lambda t, y: -y, start(), torch.tensor(t), dense=dense)
+    with pytest.raises(InvalidTimesError, match="dense=True"):
+        solution(0.0)
+
+
+def test_user_s_tensors_are_left_alone_and_not_shared():
+    y0, t = start(), torch.tensor([0.0, 1.0], dtype=torch.float64)
+    before = y0.clone()
+    for method in METHODS:
+        y = solve(pendulum, y0, t, **options_of(method)).y
+        y.zero_()
+        assert torch.equal(y0, before)
+
+
+def test_nothing_depends_on_the_default_device_or_dtype():
+    t = torch.linspace(0, 1, 5, dtype=torch.float64)
+    expected = solve(pendulum, start(), t, dense=True)
+    y0 = start()
+    torch.set_default_device("meta")
+    torch.set_default_dtype(torch.float16)
+    try:
+        got = solve(pendulum, y0, t, dense=True)
+        between = got(0.3)
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(got.y, expected.y)
+    assert torch.equal(between, expected(0.3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("method", METHODS)
+def test_short_dtypes(method, dtype):
+    t = torch.tensor([0.0, 0.5, 1.0])
+    y = solve(lambda t, y: -y, torch.ones(3, dtype=dtype), t, rtol=1e-2, atol=1e-3, method=method).y
+    assert y.dtype == dtype
+    assert float(y[-1, 0]) == pytest.approx(
+        math.exp(-1), rel={"euler": 0.35, "midpoint": 0.07}.get(method, 0.03)
+    )
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("method", METHODS)
+def test_devices_agree_in_solution_and_gradient(method, device):
+    def outcome(device):
+        rate = torch.tensor(0.7, dtype=torch.float64, device=device, requires_grad=True)
+        y0 = start(device=device).requires_grad_()
+        t = torch.linspace(0, 2, 9, dtype=torch.float64, requires_grad=True)  # stays on the host
+        solution = solve(
+            lambda t, y: rate * pendulum(t, y), y0, t, dense=True, **options_of(method)
+        )
+        gradients = torch.autograd.grad(solution.y.square().sum(), (y0, rate, t))
+        assert solution.y.device.type == device
+        assert solution(0.77).device.type == device
+        return [x.detach().cpu() for x in (solution.y, solution(0.77), *gradients)], solution.stats
+
+    (got, stats), (expected, reference) = outcome(device), outcome("cpu")
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
+    assert stats.nfe == reference.nfe
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_on_cuda_only_the_error_norm_is_waited_for():
+    t = torch.tensor([0.0, 30.0], dtype=torch.float64)
+    y0 = start(device="cuda")
+    attempts = solve(pendulum, y0, t).stats
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            solve(pendulum, y0, t)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    count = sum("synchroniz" in str(wait.message) for wait in waits)
+    tried = attempts.accepted + attempts.rejected
+    assert tried <= count <= tried + 10
+
+
+@pytest.mark.parametrize("module", ["nodelib.solve", "nodelib.compat"])
+def test_examples_in_docstrings_run(module):
+    # `nodelib.solve` as an attribute is the function
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+NUMBERS = st.one_of(
+    st.sampled_from([0.0, 1.0, -1.0, 0.5, 1e-12, 1e6, 1e300, math.nan, math.inf, 5e-324]),
+    st.floats(-10, 10),
+)
+FINITE = st.one_of(st.floats(-10, 10), st.sampled_from([0.0, 1e-300, 1e30, -1e4]))
+MOSTLY = st.sampled_from([True, True, True, True, False])
+GOOD_TIMES = st.builds(
+    lambda times, backwards: sorted(times, reverse=backwards),
+    st.lists(FINITE, min_size=1, max_size=4, unique_by=np.float32),
+    st.booleans(),
+)
+FUNCTIONS = [
+    lambda t, y: -y,
+    lambda t, y: y * y,
+    lambda t, y: -1e7 * y,
+    lambda t, y: torch.sqrt(y),
+    lambda t, y: torch.log(y) / t,
+    lambda t, y: 1 / (0.3 - t) + 0 * y,
+    lambda t, y: torch.sign(torch.sin(50 * t)) * torch.ones_like(y),
+    lambda t, y: torch.exp(y.abs()),
+    lambda t, y: torch.full_like(y, math.nan),
+    lambda t, y: torch.zeros_like(y),
+    lambda t, y: y.reshape(-1)[:1],
+    lambda t, y: y.double(),
+    lambda t, y: y.flatten()[0] * torch.ones_like(y),
+    lambda t, y: None,
+    lambda t, y: (y,),
+]
+DTYPES = [torch.float64, torch.float64, torch.float32, torch.float32]
+DTYPES += [torch.float16, torch.complex64, torch.int64]
+SHAPES = [(), (1,), (3,), (2, 2), (1, 3), (0,)]
+
+
+@st.composite
+def hostile_calls(draw):
+    method = draw(st.sampled_from([*METHODS, "dopri5", "dopri5", "rk5"]))
+    times = draw(GOOD_TIMES if draw(MOSTLY) else st.lists(NUMBERS, max_size=4))
+    dtype = draw(st.sampled_from(DTYPES))
+    y0 = torch.full(draw(st.sampled_from(SHAPES)), 1, dtype=dtype)
+    if dtype != torch.int64:
+        y0 = y0 * draw(FINITE if draw(MOSTLY) else NUMBERS)
+    options = {"max_steps": 300} if method == "dopri5" else {}
+    if draw(st.booleans()):
+        name = draw(st.sampled_from(["step_size", "first_step", "safety", "smallest_factor"]))
+        options[name] = draw(NUMBERS)
+    if options.get("step_size", 1.0) < 1e-2:
+        options["step_size"] = draw(st.sampled_from([0.01, 0.0, -1.0, 1e-300]))
+    tolerances = {
+        "rtol": draw(st.sampled_from([1e-3, 1e-3, 1e-7, 1e-7, 1e-40, 0.0, -1.0, math.nan]))
+    }
+    tolerances["atol"] = draw(st.sampled_from([1e-6, 1e-9, 0.0, 1e-40]))
+    t = torch.tensor(times, dtype=draw(st.sampled_from([torch.float64, torch.float32])))
+    if draw(st.booleans()):
+        t.requires_grad_()
+    func = draw(st.sampled_from(FUNCTIONS))
+    dense = draw(st.booleans())
+    return func, y0, t, {"method": method, "options": options, "dense": dense, **tolerances}
+
+
+@settings(
+    max_examples=100,
+    deadline=10_000,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
+@given(hostile_calls())
+def test_hostile_calls_end_in_an_answer_or_a_named_error(call):
+    func, y0, t, arguments = call
+    span = (t[-1] - t[0]).item() if t.numel() else 0.0
+    if "step_size" in arguments["options"] and not abs(span) < 50:
+        arguments["options"]["step_size"] = 0.01 * abs(span)  # many honest steps are no attack
+    try:
+        solution = solve(func, y0, t, **arguments)
+    except SolverError:
+        return
+    assert isinstance(solution, Solution)
+    assert solution.y.shape == (len(t), *y0.shape)
+    assert solution.y.dtype == y0.dtype
+    assert torch.isfinite(solution.y).all()
+    assert solution.stats.accepted == len(solution.stats.step_times) - 1

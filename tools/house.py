@@ -1,0 +1,134 @@
+"""The rules of the house: which room of nodelib may import which, and how large each may grow.
+
+A rule returns one sentence for each breach and an empty list when all is well.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+# Bottom floor first.  A room imports from the floors below its own; within the package `ode` its
+# modules import each other freely.
+FLOORS = (
+    ("ode",),
+    ("adjoint",),
+    ("solve",),
+    ("compat",),
+    ("odenet",),
+    ("flows",),
+    ("latent", "point_process"),
+    ("data",),
+    ("training",),
+    ("ledger",),
+    ("reproduce",),
+    ("figures", "prose"),
+    ("widgets",),
+    ("exercises",),
+)
+LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+CORE = ("ode", "adjoint", "solve", "compat", "odenet", "flows", "latent", "point_process")
+EVERYONES = "nodelib.ode.errors"
+SHOWING = ("figures", "widgets", "exercises")
+SHOWING_ONLY = ("matplotlib", "ipywidgets", "anywidget")
+MODULE_LINES = 300
+CORE_LINES = 3000
+PACKAGE_LINES = 5500
+
+
+def modules(package: Path) -> list[tuple[str, Path]]:
+    """Return the room and the file of every module; the front door `__init__.py` has no room."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        if parts != ("__init__",):
+            found.append((parts[0], path))
+    return found
+
+
+def imports(path: Path, package: Path) -> Iterator[str]:
+    """Yield the full names of the modules and names that a file imports, wherever it does so."""
+    place = ("nodelib", *path.relative_to(package).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            above = place[: len(place) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *filter(None, [node.module])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def unknown_rooms(package: Path) -> list[str]:
+    """Refuse a room that stands on no floor."""
+    return [
+        f"{path.name} is in no room of the house: name it in FLOORS of tools/house.py."
+        for room, path in modules(package)
+        if room not in LEVEL
+    ]
+
+
+def upward_imports(package: Path) -> list[str]:
+    """Refuse an import from the own floor of another room, or from a floor above."""
+    said = []
+    for room, path in modules(package):
+        where = f"nodelib/{path.relative_to(package)}"
+        for name in imports(path, package):
+            parts = name.split(".")
+            if parts[0] != "nodelib" or name.startswith(EVERYONES):
+                continue
+            target = parts[1] if len(parts) > 1 else ""
+            if target not in LEVEL:
+                said.append(
+                    f"{where} imports {name}: import from the room, not from its handing on."
+                )
+            elif target != room and LEVEL[target] >= LEVEL.get(room, -1):
+                said.append(f"{where} imports {name}, which is not on a floor below {room}.")
+    return said
+
+
+def misplaced_imports(package: Path) -> list[str]:
+    """Refuse matplotlib and widgets outside the rooms that show things."""
+    return [
+        f"nodelib/{path.relative_to(package)} imports {name}: only {', '.join(SHOWING)} may."
+        for room, path in modules(package)
+        for name in imports(path, package)
+        if name.split(".")[0] in SHOWING_ONLY and room not in SHOWING
+    ]
+
+
+def lines(path: Path) -> int:
+    """Return the number of lines of a file."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def oversize(package: Path) -> list[str]:
+    """Refuse a module, a core or a package that has outgrown its budget."""
+    everything = modules(package)
+    said = [
+        f"nodelib/{path.relative_to(package)} has {lines(path)} lines, {MODULE_LINES} are allowed."
+        for _, path in everything
+        if lines(path) > MODULE_LINES
+    ]
+    core = sum(lines(path) for room, path in everything if room in CORE)
+    package_lines = sum(lines(path) for path in package.rglob("*.py"))
+    if core >= CORE_LINES:
+        said.append(f"The core has {core} lines; it must stay under {CORE_LINES}.")
+    if package_lines >= PACKAGE_LINES:
+        said.append(f"nodelib has {package_lines} lines; it must stay under {PACKAGE_LINES}.")
+    return said
+
+
+def busy_front_door(package: Path) -> list[str]:
+    """Refuse anything in `nodelib/__init__.py` but a docstring, imports and plain names."""
+    allowed = (ast.Import, ast.ImportFrom)
+    said = []
+    for node in ast.parse((package / "__init__.py").read_text(encoding="utf-8")).body:
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_names = isinstance(node, ast.Assign) and isinstance(
+            node.value, ast.List | ast.Tuple | ast.Constant
+        )
+        if not (isinstance(node, allowed) or is_docstring or is_names):
+            said.append(f"nodelib/__init__.py, line {node.lineno}: it only hands names on.")
+    return said
+
+
+RULES = (unknown_rooms, upward_imports, misplaced_imports, oversize, busy_front_door)
