@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from torch import Tensor
 
 __all__ = [
@@ -42,7 +43,7 @@ def use_style() -> None:
     """Make the book's style the default of every figure drawn from now on."""
     plt.rcParams.update(
         {
-            "figure.dpi": 110,
+            "figure.dpi": 100,
             "figure.facecolor": "white",
             "savefig.facecolor": "white",
             "axes.facecolor": "white",
@@ -126,7 +127,9 @@ def against_depth(
         ):
             data = _array(values).reshape(len(depths), -1)
             middle = np.median(data, axis=1)
-            bars = np.abs(np.stack([data.min(1), data.max(1)]) - middle)
+            bars = (
+                np.abs(np.stack([data.min(1), data.max(1)]) - middle) if data.shape[1] > 1 else None
+            )
             axes.errorbar(
                 depths, middle, bars, marker=marker, ms=5, capsize=3, label=name,
                 color=COLORS[color],
@@ -161,6 +164,9 @@ def adaptive_steps(
     edges = np.asarray(ends)
     below.stairs(np.diff(edges), edges, color=COLORS["green"], lw=1.8)
     below.set(yscale="log", xlabel="time t", ylabel="step size")
+    below.set_ylim(10 ** np.floor(np.log10(np.diff(edges).min())), None)
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    below.yaxis.set_minor_formatter(NullFormatter())
     for edge in edges:
         above.axvline(edge, color=COLORS["pale"], lw=0.6, zorder=0)
     return figure
@@ -178,20 +184,20 @@ def residual_beside_ode(
             and state.
         field: the dynamics, f(depth, states) for states of shape (m, 1).
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 5.0), sharey=True, sharex=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.8, 4.6), sharey=True, sharex=True)
     layers = jumps.shape[0] - 1
     states = _array(jumps)
     for path in states.T:
         left.plot(path, range(layers + 1), color=COLORS["ink"], lw=1.0)
         left.plot(path, range(layers + 1), "o", color=COLORS["blue"], ms=4.5)
     drawn = np.concatenate([states.ravel(), *(_array(state) for _, state in curves)])
-    grid = torch.linspace(float(drawn.min()) - 0.4, float(drawn.max()) + 0.4, 19)
-    for depth in np.linspace(0, layers, 17):
+    grid = torch.linspace(float(drawn.min()) - 0.4, float(drawn.max()) + 0.4, 15)
+    for depth in np.linspace(0, layers, 13):
         slope = _array(field(torch.tensor(depth, dtype=grid.dtype), grid[:, None]))[:, 0]
         length = np.hypot(slope, 1.0)
         right.quiver(
             _array(grid), np.full(len(grid), depth), slope / length, 1 / length,
-            color=COLORS["pale"], width=0.003, scale=26, pivot="mid", zorder=0,
+            color=COLORS["pale"], width=0.0035, scale=22, pivot="mid", zorder=0,
         )  # fmt: skip
     for (depths, state), circle in zip(curves, circles, strict=True):
         right.plot(_array(state), _array(depths), color=COLORS["ink"], lw=1.0)

@@ -73,7 +73,7 @@ def stages(long: bool) -> list[Stage]:
     if not notebooks:
         raise SystemExit("There is no chapter in chapters/: nothing to test the book with.")
     names = list(map(str, notebooks))
-    unit = [*PYTEST, *PARALLEL, "tests", "--ignore", "tests/site"]
+    unit = [*PYTEST, *PARALLEL, "--durations=5", "tests", "--ignore", "tests/site"]
     listed = [
         Stage("style", [PYTHON, "-m", "ruff", "check", *SOURCES]),
         Stage("format", [PYTHON, "-m", "ruff", "format", "--check", *SOURCES]),
