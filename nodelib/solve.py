@@ -10,7 +10,12 @@ from torch import Tensor
 from nodelib.ode.controller import Tolerance
 from nodelib.ode.dense import DenseSolution
 from nodelib.ode.diagnosis import first_non_finite
-from nodelib.ode.errors import InvalidStateError, InvalidTimesError, NonFiniteError
+from nodelib.ode.errors import (
+    InvalidOptionError,
+    InvalidStateError,
+    InvalidTimesError,
+    NonFiniteError,
+)
 from nodelib.ode.integrate import Statistics, integrate_adaptive, integrate_fixed
 from nodelib.ode.options import AdaptiveOptions, FixedOptions, read_options
 from nodelib.ode.state import Func, Layout, State, System, read_times
@@ -71,7 +76,8 @@ def solve(
 ) -> Solution:
     """Solve dy/dt = func(t, y) from y(t[0]) = y0 and return y at every time in t.
 
-    Gradients flow through the steps to y0, to the parameters of func and to every entry of t.
+    Gradients flow through the steps to y0, to the parameters of func and to every entry of t (to
+    t the first derivatives only).
     func is only evaluated between t[0] and t[-1].
 
     Args:
@@ -99,6 +105,10 @@ def solve(
         >>> solution.stats.accepted > 0
         True
     """
+    if not callable(func):
+        raise InvalidOptionError(
+            f"func must be a function of (t, y) or a module, but is a {type(func).__name__}."
+        )
     layout = Layout.of(y0)
     first = start = layout.flatten(y0)
     times = read_times(t, start.dtype)

@@ -27,7 +27,8 @@ def _result(answer: Any, *arguments: Any) -> Tensor:
     value = answer(*arguments)
     require(
         value is not None and value is not ...,
-        "your function returned nothing. Replace the stub's `...` by your code and return the result.",
+        "your function returned nothing. Replace the stub's `...` by your code and return the "
+        "result.",
     )
     return value  # type: ignore[no-any-return]
 

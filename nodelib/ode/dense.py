@@ -69,10 +69,13 @@ class Outputs:
     Args:
         tableau: the method, for its interpolant.
         y0: the initial state, shape (N,), which is the first output.
+        wanted: the output times, monotone, the initial one among them.
     """
 
-    def __init__(self, tableau: Tableau, y0: Tensor) -> None:
+    def __init__(self, tableau: Tableau, y0: Tensor, wanted: list[float]) -> None:
         self.tableau = tableau
+        self.wanted = wanted
+        self.found = 1
         self.blocks: list[Tensor] = [y0[None]]
         self._forget()
 
@@ -81,19 +84,34 @@ class Outputs:
         self.which: list[int] = []
         self.times: list[float] = []
 
-    def at_end(self, y: Tensor) -> None:
-        """An output time that is the end of a step, where the state is y, shape (N,)."""
-        self._evaluate()
-        self.blocks.append(y[None])
+    def pass_before(self, t_new: float) -> list[float]:
+        """The output times that a step to t_new goes past, each named once."""
+        forward = self.wanted[-1] > self.wanted[0]
+        start = self.found
+        while self.found < len(self.wanted):
+            time = self.wanted[self.found]
+            if time >= t_new if forward else time <= t_new:
+                break
+            self.found += 1
+        return self.wanted[start : self.found]
 
     def inside(self, step: Step, times: list[float]) -> None:
-        """Output times inside `step`."""
+        """Evaluate `step` at the times inside of it, which `pass_before` named."""
+        if not times:
+            return
         self.which += [len(self.steps)] * len(times)
         self.times += times
         self.steps.append(step)
         kept = len(self.steps) * step.k.numel()
         if kept >= GATHER_LIMIT or len(self.steps) >= GATHER_STEPS:
             self._evaluate()
+
+    def at_end(self, t_new: float, y_new: Tensor) -> None:
+        """A step ended at t_new, in the state y_new of shape (N,): an output, if it was wanted."""
+        if self.found < len(self.wanted) and self.wanted[self.found] == t_new:
+            self._evaluate()
+            self.blocks.append(y_new[None])
+            self.found += 1
 
     def _evaluate(self) -> None:
         if self.steps:

@@ -57,29 +57,22 @@ def integrate_fixed(
 ) -> Trajectory:
     """Steps of given size; without a size, one step from each output time to the next."""
     grid = times if options.step_size is None else uniform_grid(times, options.step_size)
-    outputs, statistics, kept = Outputs(tableau, y0), Statistics(), list[Step]()
-    y, k_first, next_output = y0, None, 1
-    forward = times[-1] >= times[0]
+    outputs, statistics, kept = Outputs(tableau, y0, times), Statistics(), list[Step]()
+    y, k_first = y0, None
     for t, t_new in pairwise(grid):
         dt = t_new - t
         if k_first is None:
             k_first = f(t, y)
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, k_first, t_new)
         k_first = None
-        inside = []
-        while next_output < len(times) and is_before(times[next_output], t_new, forward):
-            inside.append(times[next_output])
-            next_output += 1
-        if inside or keep_steps:
+        passed = outputs.pass_before(t_new)
+        if passed or keep_steps:
             k_first = f(t_new, y_new)  # the cubic's slope at the far end, and the next first stage
             step = Step(t, dt, y, torch.cat([k, k_first[None]]))
-            if inside:
-                outputs.inside(step, inside)
+            outputs.inside(step, passed)
             if keep_steps:
                 kept.append(step)
-        if next_output < len(times) and times[next_output] == t_new:
-            outputs.at_end(y_new)
-            next_output += 1
+        outputs.at_end(t_new, y_new)
         y = y_new
     statistics.nfe, statistics.accepted, statistics.step_times = f.nfe, len(grid) - 1, list(grid)
     return Trajectory(outputs.stacked(), statistics, kept)
@@ -107,11 +100,6 @@ def uniform_grid(times: list[float], step_size: float) -> list[float]:
     return [times[0] + i * signed for i in range(steps)] + [times[-1]]
 
 
-def is_before(time: float, other: float, forward: bool) -> bool:
-    """Whether `time` comes strictly before `other` in the direction of integration."""
-    return time < other if forward else time > other
-
-
 def integrate_adaptive(
     f: System,
     tableau: Tableau,
@@ -125,7 +113,7 @@ def integrate_adaptive(
 
     The error norm is the only number read from the device, once for each attempt.
     """
-    outputs, kept = Outputs(tableau, y0), list[Step]()
+    outputs, kept = Outputs(tableau, y0, times), list[Step]()
     t, t_end, y = times[0], times[-1], y0
     statistics = Statistics(step_times=[t])
     if len(times) == 1:
@@ -142,7 +130,7 @@ def integrate_adaptive(
     else:
         dt = options.first_step
     dt = copysign(max(abs(dt), 4 * ulp(t)), t_end - t)  # so far from 0, no step is shorter
-    next_output, left_domain = 1, False
+    left_domain = False
     while t != t_end:
         if statistics.accepted + statistics.rejected >= options.max_steps:
             raise TooManyStepsError(
@@ -152,7 +140,8 @@ def integrate_adaptive(
             )
         t_new = t + dt
         # The last step ends at t_end, also where a sliver of rounding would be left for another.
-        if not is_before(t_new, t_end, forward) or abs(t_end - t_new) < 4 * ulp(t_end):
+        beyond = t_new >= t_end if forward else t_new <= t_end
+        if beyond or abs(t_end - t_new) < 4 * ulp(t_end):
             t_new, dt = t_end, t_end - t
         elif abs(dt) < 4 * ulp(t):
             explain_underflow(tolerance, t, y, k_first, t_end - times[0], left_domain)
@@ -163,15 +152,8 @@ def integrate_adaptive(
             statistics.accepted += 1
             statistics.step_times.append(t_new)
             step = Step(t, dt, y, k)
-            inside = []
-            while next_output < len(times) and is_before(times[next_output], t_new, forward):
-                inside.append(times[next_output])
-                next_output += 1
-            if inside:
-                outputs.inside(step, inside)
-            if next_output < len(times) and times[next_output] == t_new:
-                outputs.at_end(y_new)
-                next_output += 1
+            outputs.inside(step, outputs.pass_before(t_new))
+            outputs.at_end(t_new, y_new)
             if keep_steps:
                 kept.append(step)
             t, y, k_first, left_domain = t_new, y_new, k[-1], False
