@@ -30,7 +30,13 @@ PARALLEL = ("-n", "2", "--dist", "loadfile")
 # Every cell must run; cells marked NBVAL_CHECK_OUTPUT must also print what is stored.
 NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120")
 # A reader's cells need no annotations; what they call is checked all the same.
-UNTYPED = ("--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls")
+UNTYPED = (
+    "--allow-untyped-defs",
+    "--allow-incomplete-defs",
+    "--allow-untyped-calls",
+    "--no-warn-return-any",  # what a module or odeint returns
+    "--follow-imports=silent",  # the package has its own stage
+)
 # Each worker gets one thread: two workers with two each would fight over two cores.
 SETTINGS = {
     "OMP_NUM_THREADS": "1",
@@ -162,4 +168,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")

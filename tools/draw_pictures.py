@@ -108,7 +108,7 @@ def mark(flow: str, net: str, card: str) -> str:
     def points(count: int, method: str) -> list[tuple[float, float]]:
         times = torch.linspace(0, 2.2, count + 1, dtype=torch.float64)
         states = odeint(spiral, torch.tensor([1.0, 0.0], dtype=torch.float64), times, method=method)
-        return [(36 + 22 * float(x), 43 - 22 * float(y)) for x, y in states]
+        return [(39 + 17.5 * float(x), 44 - 17.5 * float(y)) for x, y in states]
 
     polygon = points(5, "euler")
     dots = "".join(
