@@ -116,12 +116,13 @@ def against_depth(
         panels: for each panel the label of its vertical axis and, for each curve's name, the
             depths and the values; values of shape (depths, seeds) are drawn as their median
             with a bar from the smallest to the largest.
-        slope: of a dotted guide line L**slope under the first curve; `None` for no guide.
+        slope: of a dotted guide line L**slope under all curves; `None` for no guide.
     """
     figure, row = plt.subplots(
         1, len(panels), figsize=(4.4 * len(panels) + 0.6, 3.7), squeeze=False
     )
     for axes, (label, curves) in zip(row[0], panels, strict=True):
+        lowest = float("inf")
         for (name, (depths, values)), color, marker in zip(
             curves.items(), _CYCLE, _MARKERS, strict=False
         ):
@@ -134,9 +135,10 @@ def against_depth(
                 depths, middle, bars, marker=marker, ms=5, capsize=3, label=name,
                 color=COLORS[color],
             )  # fmt: skip
-            if slope is not None and color == _CYCLE[0]:
-                guide = 0.55 * middle[0] * (np.asarray(depths) / depths[0]) ** slope
-                axes.plot(depths, guide, ":", color=COLORS["gray"], label=f"slope {slope:g}")
+            lowest = min(lowest, middle[0])
+        if slope is not None:
+            guide = 0.4 * lowest * (np.asarray(depths) / depths[0]) ** slope
+            axes.plot(depths, guide, ":", color=COLORS["gray"], label=f"slope {slope:g}")
         axes.set(xscale="log", yscale="log", xlabel="number of layers L", ylabel=label)
         axes.set_xticks(depths, [str(depth) for depth in depths])
         axes.minorticks_off()
