@@ -193,9 +193,10 @@ def residual_beside_ode(
         left.plot(path, range(layers + 1), color=COLORS["ink"], lw=1.0)
         left.plot(path, range(layers + 1), "o", color=COLORS["blue"], ms=4.5)
     drawn = np.concatenate([states.ravel(), *(_array(state) for _, state in curves)])
-    grid = torch.linspace(float(drawn.min()) - 0.4, float(drawn.max()) + 0.4, 15)
+    low, high = float(drawn.min()) - 0.4, float(drawn.max()) + 0.4
+    grid = torch.linspace(low, high, 15, dtype=jumps.dtype, device=jumps.device)
     for depth in np.linspace(0, layers, 13):
-        slope = _array(field(torch.tensor(depth, dtype=grid.dtype), grid[:, None]))[:, 0]
+        slope = _array(field(grid.new_tensor(depth), grid[:, None]))[:, 0]
         length = np.hypot(slope, 1.0)
         right.quiver(
             _array(grid), np.full(len(grid), depth), slope / length, 1 / length,

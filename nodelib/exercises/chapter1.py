@@ -18,8 +18,7 @@ DOUBLE = torch.float64
 def _callable(answer: Any) -> None:
     require(
         callable(answer),
-        f"give a function; you gave a {type(answer).__name__}. "
-        "Replace the stub's `...` by your code.",
+        f"give a function; you gave a {type(answer).__name__}. Replace the `...` by your code.",
     )
 
 
@@ -27,8 +26,7 @@ def _result(answer: Any, *arguments: Any) -> Tensor:
     value = answer(*arguments)
     require(
         value is not None and value is not ...,
-        "your function returned nothing. Replace the stub's `...` by your code and return the "
-        "result.",
+        "your function returned nothing. Replace the `...` by your code.",
     )
     return value  # type: ignore[no-any-return]
 

@@ -43,7 +43,7 @@ def check(number: str, answer: Any, *, strict: bool = False) -> bool:
 
     Example:
         >>> check("1.1", None)
-        1.1 not yet: give a function; you gave a NoneType. Replace the stub's `...` by your code.
+        1.1 not yet: give a function; you gave a NoneType. Replace the `...` by your code.
         False
     """
     exercise = _find(number)
