@@ -28,7 +28,10 @@ def build_site(source: Path, *, fresh: bool = False) -> Path:
             shutil.rmtree(source / "_build" / ".doctrees", ignore_errors=True)
     if status != 0:
         raise SystemExit(status)
-    return source / "_build" / "html" / "index.html"
+    html = source / "_build" / "html"
+    # Sphinx copies these only when a page has changed as well.
+    shutil.copytree(source / "_static", html / "_static", dirs_exist_ok=True)
+    return html / "index.html"
 
 
 def main() -> None:

@@ -210,6 +210,18 @@ function followTheme(root) {
   };
 }
 
+// A notebook takes a key pressed outside its editors for a command: an arrow moves to the next
+// cell, x cuts this one.  JupyterLab listens on the document before the widget does, so the keys
+// are kept from it one step earlier.  The browser still acts on them, and Ctrl+S still saves.
+function keepKeys(root) {
+  const keep = (event) => {
+    const command = event.ctrlKey || event.metaKey || event.altKey;
+    if (!command && event.composedPath().includes(root)) event.stopPropagation();
+  };
+  window.addEventListener("keydown", keep, true);
+  return () => window.removeEventListener("keydown", keep, true);
+}
+
 function template(id) {
   const options = Object.entries(FIELDS)
     .map(([name, { label }]) => `<option value="${name}">${label}</option>`)
@@ -318,10 +330,12 @@ function render({ model, el }) {
   model.on("change:steps", draw);
   model.on("change:field", draw);
   const unfollow = followTheme(root);
+  const release = keepKeys(root);
   draw();
   return () => {
     stop();
     unfollow();
+    release();
     model.off("change:steps", draw);
     model.off("change:field", draw);
   };
