@@ -17,9 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.long
 
-SHOW = (
-    "from nodelib.widgets import EulerPolygon\n\nwidget = EulerPolygon(steps=6)\ndisplay(widget)"
-)
+SHOW = "from nodelib.widgets import EulerPolygon\n\nwidget = EulerPolygon(steps=6)\ndisplay(widget)"
 ASK = "print(widget.steps, widget.field)"
 CELLS = (SHOW, ASK, ASK, ASK, "widget.steps = 32", 'widget.field = "logistic"', "display(widget)")
 WIDGET = ".nl-euler"
@@ -77,7 +75,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=18888", "--ServerApp.port_retries=100"]
+    command += [
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=18888",
+        "--ServerApp.port_retries=100",
+    ]
     command += ["--expose-app-in-browser", f"--ServerApp.root_dir={root}"]
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(config),
