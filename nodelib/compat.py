@@ -1,4 +1,4 @@
-"""The interface of torchdiffeq over `solve`, so that programs written for it run unchanged."""
+"""`solve` behind the signature of torchdiffeq's `odeint`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,8 +26,10 @@ def odeint(
 ) -> Any:
     """The solution of dy/dt = func(t, y), y(t[0]) = y0, at every time in t.
 
-    The arguments are those of torchdiffeq's function of the same name (version 0.2.5) and mean
-    the same; `method=None` is "dopri5".  `nodelib.solve` gives the cost of the solve as well.
+    The arguments have the names, order and defaults of torchdiffeq's function of the same name
+    (version 0.2.5); `method=None` is "dopri5".  Its `event_fn`, its other methods and its options
+    that are not named below are not taken.  Between fixed steps the solution is interpolated by
+    cubics, as there with the option interp="cubic".  `nodelib.solve` gives the cost as well.
 
     Args:
         func, y0, t, rtol, atol: as in `nodelib.solve`.

@@ -140,9 +140,9 @@ def fit(
             by a half cosine; "constant" is `lr` throughout.
         seed: of the order of the images.
         device: where to train; `None` for `pick_device()`.
-        progress: show a bar with the device, the time spent and the time left.  `None`: only if
-            standard error is a terminal, or the environment variable NODELIB_PROGRESS is "1".
-            If that variable is "0", there is no bar whatever `progress` says.
+        progress: show a bar with the device, the time spent and the time left.  `None`: in a
+            terminal, in a notebook, or if the environment variable NODELIB_PROGRESS is "1".  If
+            that variable is "0", there is no bar whatever `progress` says.
 
     Returns:
         A `History`.
@@ -252,14 +252,14 @@ def _schedule(name: str, steps: int) -> Callable[[int], float]:
 
 
 def _shows_progress(progress: bool | None) -> bool:
-    """Whether to draw a bar.
+    """Whether to draw a bar: where somebody watches, in a terminal or a notebook.
 
-    A notebook that is executed to be stored cannot be told from one that a reader runs, and a
-    stored bar is noise: without a terminal, somebody has to ask for it.
+    A notebook that is executed to be stored looks the same from inside.  Whoever does that sets
+    NODELIB_PROGRESS=0, since a stored bar is noise.
     """
     wish = os.environ.get("NODELIB_PROGRESS")
     if wish == "0":
         return False
     if progress is None:
-        return wish == "1" or sys.stderr.isatty()
+        return wish == "1" or sys.stderr.isatty() or "ipykernel" in sys.modules
     return progress

@@ -1,13 +1,11 @@
 """`odeint` against torchdiffeq, with options set so that both compute the same thing."""
 
-import doctest
-
 import pytest
 import torch
 import torchdiffeq
 
 import nodelib
-from nodelib import compat, odeint
+from nodelib import odeint
 from nodelib.ode.errors import InvalidOptionError
 
 FIXED = ["euler", "midpoint", "rk4"]
@@ -190,9 +188,3 @@ def test_options_of_our_own_types_are_taken():
 def test_options_of_the_wrong_kind():
     with pytest.raises(InvalidOptionError, match="dictionary"):
         odeint(Field(torch.float64), start(torch.float64), TIMES["forwards"], options=[1])
-
-
-def test_examples_in_docstrings_run():
-    result = doctest.testmod(compat)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -1,7 +1,5 @@
-"""The front door: solutions as functions, examples, hostile calls, devices."""
+"""The front door: solutions as functions, hostile calls, devices."""
 
-import doctest
-import importlib
 import math
 import warnings
 
@@ -175,14 +173,6 @@ def test_on_cuda_only_the_error_norm_is_waited_for():
     assert tried <= count <= tried + 10
 
 
-@pytest.mark.parametrize("module", ["nodelib.solve", "nodelib.compat"])
-def test_examples_in_docstrings_run(module):
-    # `nodelib.solve` as an attribute is the function
-    result = doctest.testmod(importlib.import_module(module))
-    assert result.attempted > 0
-    assert result.failed == 0
-
-
 NUMBERS = st.one_of(
     st.sampled_from([0.0, 1.0, -1.0, 0.5, 1e-12, 1e6, 1e300, math.nan, math.inf, 5e-324]),
     st.floats(-10, 10),
@@ -242,14 +232,8 @@ def hostile_calls(draw):
     return func, y0, t, {"method": method, "options": options, "dense": dense, **tolerances}
 
 
-@settings(
-    max_examples=100,
-    deadline=10_000,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize=True,
-)
-@given(hostile_calls())
-def test_hostile_calls_end_in_an_answer_or_a_named_error(call):
+def check_hostile_call(call):
+    """It ends in a named error, or in finite states of the right shape."""
     func, y0, t, arguments = call
     span = (t[-1] - t[0]).item() if t.numel() else 0.0
     if "step_size" in arguments["options"] and not abs(span) < 50:
@@ -263,3 +247,21 @@ def test_hostile_calls_end_in_an_answer_or_a_named_error(call):
     assert solution.y.dtype == y0.dtype
     assert torch.isfinite(solution.y).all()
     assert solution.stats.accepted == len(solution.stats.step_times) - 1
+
+
+@settings(
+    max_examples=100,
+    deadline=10_000,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
+@given(hostile_calls())
+def test_hostile_calls_end_in_an_answer_or_a_named_error(call):
+    check_hostile_call(call)
+
+
+@pytest.mark.long
+@settings(max_examples=5_000, deadline=10_000, suppress_health_check=[HealthCheck.too_slow])
+@given(hostile_calls())
+def test_many_hostile_calls_end_in_an_answer_or_a_named_error(call):
+    check_hostile_call(call)

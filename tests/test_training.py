@@ -1,5 +1,6 @@
 import copy
 import io
+import sys
 
 import pytest
 import torch
@@ -210,6 +211,7 @@ class Terminal(io.StringIO):
 )
 def test_when_a_bar_is_shown(few, monkeypatch, is_terminal, progress, variable, shown):
     stream = Terminal() if is_terminal else io.StringIO()
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr("sys.stderr", stream)
     if variable is not None:
         monkeypatch.setenv("NODELIB_PROGRESS", variable)
@@ -223,7 +225,16 @@ def test_when_a_bar_is_shown(few, monkeypatch, is_terminal, progress, variable, 
         assert text == ""
 
 
-def test_nothing_is_written_without_a_terminal(few, capfd):
+def test_a_bar_is_shown_in_a_notebook(few, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    fit(linear(), few, epochs=1, device="cpu")
+    assert "test error" in stream.getvalue()
+
+
+def test_nothing_is_written_without_a_terminal(few, capfd, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     fit(linear(), few, epochs=1, device="cpu")
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""

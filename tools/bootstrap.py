@@ -2,9 +2,10 @@
 
 Run by the Makefile before every target.  It needs the standard library only, and takes a moment
 when nothing has changed: a stamp, written last, holds what `.venv` was made from.  An install that
-was cut short is therefore taken up again by the next call.
+was cut short is therefore taken up again by the next call.  A second call waits for the first.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -18,25 +19,39 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.stamp"
 LOG = VENV / "install.log"
+LOCK = ROOT / "build" / "install.lock"  # not in .venv, which may have to be made anew
 OLDEST = (3, 11)
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
-# Prints the packages whose files do not agree with their own record, and removes their metadata, so
-# that pip installs them again: the leftovers of an install that was cut short.
-REPAIR = """
-import shutil
-from importlib.metadata import distributions
-for dist in list(distributions()):
-    folder = getattr(dist, "_path", None)
-    listed = dist.files
-    whole = bool(listed) and all(
+# Whether all files of a package are as its record says.  The last thing that pip does is to add its
+# INSTALLER to the record: without it the files are there, but perhaps not the commands in bin.
+WHOLE = """
+def whole(dist):
+    listed = dist.files or []
+    return any(file.name == "INSTALLER" for file in listed) and all(
         file.locate().exists() and file.size in (None, file.locate().stat().st_size)
         for file in listed
         if file.suffix != ".pyc"
     )
-    if not whole and folder is not None and folder.suffix == ".dist-info":
+"""
+
+# Prints the packages that are not whole, and removes their metadata, so that pip installs them
+# again: the leftovers of an install that was cut short.
+REPAIR = f"""{WHOLE}
+import shutil
+from importlib.metadata import distributions
+for dist in list(distributions()):
+    folder = getattr(dist, "_path", None)
+    if not whole(dist) and folder is not None and folder.suffix == ".dist-info":
         print(folder.name)
         shutil.rmtree(folder)
+"""
+
+# Fails in a Python that is too old, or whose pip is not there or not whole.
+WORKS = f"""{WHOLE}
+import sys
+from importlib.metadata import distribution
+sys.exit(sys.version_info < {OLDEST} or not whole(distribution("pip")))
 """
 
 
@@ -70,11 +85,31 @@ def in_venv(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def venv_works() -> bool:
-    """Tell whether `.venv` has a Python that is new enough and a pip that starts."""
+    """Tell whether `.venv` has a Python that is new enough and a whole pip."""
     if not (VENV / "bin" / "python").exists():
         return False
-    new_enough = f"import sys, pip; sys.exit(sys.version_info < {OLDEST})"
-    return in_venv("-c", new_enough).returncode == 0
+    return in_venv("-c", WORKS).returncode == 0
+
+
+def take_lock() -> int:
+    """Wait for any other install into `.venv` to end; return the open file that holds off the next.
+
+    The lock is free again when this process and the pip that it started have ended.
+    """
+    LOCK.parent.mkdir(exist_ok=True)
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    os.set_inheritable(lock, True)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Waiting for another install into .venv to end", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def up_to_date(wanted: str) -> bool:
+    """Tell whether `.venv` was made, to its end, from what is `wanted`."""
+    return STAMP.exists() and STAMP.read_text() == wanted and venv_works()
 
 
 def make_venv() -> None:
@@ -88,6 +123,7 @@ def make_venv() -> None:
             f"{python} cannot make a virtual environment: its venv module is missing. "
             "On Debian or Ubuntu: apt-get install python3-venv"
         )
+    print("Installing into .venv, about 2 minutes", flush=True)
     made = subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=False)
     if made.returncode != 0:
         sys.exit(f"{python} -m venv {VENV} failed; its message is above.")
@@ -100,7 +136,10 @@ def pip(*arguments: str) -> bool:
     with LOG.open("a", encoding="utf-8") as log:
         log.write("\n$ " + " ".join(command) + "\n")
         log.flush()
-        done = subprocess.run([*command, *quiet], stdout=log, stderr=log, check=False)
+        # With close_fds=False pip holds the lock too: it may outlive a call that is killed.
+        done = subprocess.run(
+            [*command, *quiet], stdout=log, stderr=log, check=False, close_fds=False
+        )
     return done.returncode == 0
 
 
@@ -142,13 +181,15 @@ def main() -> None:
     """Bring `.venv` up to date."""
     os.environ.pop("PYTHONPATH", None)
     wanted = fingerprint()
-    if STAMP.exists() and STAMP.read_text() == wanted and venv_works():
+    if up_to_date(wanted):
+        return
+    take_lock()
+    if up_to_date(wanted):  # by the install that this one has waited for
         return
     began = time.monotonic()
     if venv_works():
         print("Bringing .venv up to date, up to 2 minutes", flush=True)
     else:
-        print("Installing into .venv, about 2 minutes", flush=True)
         make_venv()
     STAMP.unlink(missing_ok=True)
     LOG.write_text("")

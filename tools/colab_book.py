@@ -35,16 +35,6 @@ class Label:
 
 
 @dataclass
-class Directive:
-    """A directive taken apart."""
-
-    name: str
-    argument: str
-    body: str
-    options: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
 class Book:
     """The book's labels, titles, bibliography and public address, shared by all its chapters."""
 
@@ -86,13 +76,6 @@ class Book:
             return self.titles.get(stem)
         match = re.search(r"^# +(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         return match.group(1) if match else stem
-
-    def file_url(self, path: Path) -> str | None:
-        """Return the address of a source file of the book, None when nothing is published."""
-        name = self._github()
-        if name is None or self.ref is None:
-            return None
-        return f"https://github.com/{name}/blob/{self.ref}/{path.relative_to(self.root)}"
 
     def image_source(self, path: Path) -> str:
         """Return an address for an image that works in a notebook away from the book.

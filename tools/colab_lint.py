@@ -21,6 +21,7 @@ PATTERNS = {
     "a block break": re.compile(r"^ *\+\+\+", re.MULTILINE),
     "a substitution": re.compile(r"\{\{.*?\}\}"),
     "attributes": re.compile(r"^ *\{[.#][^}\n]*\} *$", re.MULTILINE),
+    "a definition": re.compile(r"^ *: \S", re.MULTILINE),
     "a footnote": re.compile(r"\[\^[^\]]+\]"),
     "an equation's label": re.compile(r"\$\$ *\([\w:.-]+\)"),
 }

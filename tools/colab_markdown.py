@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,16 +16,15 @@ from urllib.parse import unquote
 import colab_directives
 import colab_roles
 from colab_book import Book, ColabError, Label
-from colab_parser import make_parser
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
 
-UNSUPPORTED = {
-    "field_list_open": "a field list",
-    "footnote_ref": "a footnote",
-    "footnote_reference_open": "a footnote",
-    "substitution_block": "a substitution",
-    "substitution_inline": "a substitution",
-}
+EXTENSIONS = {"amsmath", "colon_fence", "dollarmath"}
+SPANNED = {"myst_role": "myst_role", "link": "link_open", "image": "image"}
 DIRECTIVE = re.compile(r"^\{([^\s}]+)\}\s*(.*)$", re.DOTALL)
 BLOCKS = {
     "fence": "```",
@@ -33,13 +32,40 @@ BLOCKS = {
     "math_block": "$$",
     "math_block_label": "$$",
     "amsmath": "\\begin",
-    "attrs_block": "{",
     "myst_target": "(",
     "myst_line_comment": "%",
     "myst_block_break": "+",
     "html_block": "<",
 }
+InlineRule = Callable[[StateInline, bool], bool]
 Edit = tuple[int, int, str]
+
+
+def make_parser() -> MarkdownIt:
+    """Return MyST's parser, made to note where in the text each role, link and image stands."""
+    parser = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
+    parser.disable("front_matter")
+    rules = {rule.name: rule.fn for rule in parser.inline.ruler.__rules__}
+    for name, kind in SPANNED.items():
+        parser.inline.ruler.at(name, _noting_span(rules[name], kind))
+    return parser
+
+
+def _noting_span(rule: InlineRule, kind: str) -> InlineRule:
+    def noting(state: StateInline, silent: bool) -> bool:
+        start, before, label_end = state.pos, len(state.tokens), -1
+        if kind != "myst_role" and not silent:
+            bracket = state.src.find("[", start)
+            if 0 <= bracket <= start + 1:
+                label_end = state.md.helpers.parseLinkLabel(state, bracket, kind == "link_open")
+        if not rule(state, silent):
+            return False
+        if not silent:
+            token = next(token for token in state.tokens[before:] if token.type == kind)
+            token.meta.update(start=start, end=state.pos, label_end=label_end)
+        return True
+
+    return noting
 
 
 class Converter:
@@ -125,13 +151,7 @@ class Converter:
         tokens = self.parser.parse(text)
         cursors: dict[int, int] = {}
         for index, token in enumerate(tokens):
-            if token.type in UNSUPPORTED:
-                raise ColabError(f"{UNSUPPORTED[token.type]} has no plain Markdown: rewrite it")
-            if token.type == "dd_open":
-                place = offsets[(token.map or [0])[0]]
-                place += re.search(r"[:~]", text[place:]).start()  # type: ignore[union-attr]
-                edits.append((place, place + 1, "-"))
-            elif token.type in BLOCKS:
+            if token.type in BLOCKS:
                 edits.extend(self._block(token, lines, offsets))
             elif token.type == "inline":
                 edits.extend(self._inline(token, tokens[index - 1], lines, offsets, cursors))
@@ -172,9 +192,6 @@ class Converter:
             return None if token.type == "fence" else self.inside(content)
         if token.type == "myst_target":
             self.pending.append(token.content)
-            return ""
-        if token.type == "attrs_block":
-            self.pending += [str(token.attrs["id"])] if "id" in token.attrs else []
             return ""
         if token.type in ("myst_line_comment", "myst_block_break"):
             return ""
@@ -222,8 +239,6 @@ class Converter:
             return outer + offset - inner
 
         edits = list(self._spans(token.children or [], token.content))
-        if opening.type == "dt_open":
-            edits += [(0, 0, "**"), (len(token.content), len(token.content), "**")]
         if opening.type == "heading_open":
             title = token.content
             for start, end, new in sorted(edits, reverse=True):
@@ -237,8 +252,8 @@ class Converter:
         for token in tokens:
             start, end = token.meta.get("start", 0), token.meta.get("end", 0)
             label_end = token.meta.get("label_end", 0)
-            if token.type in UNSUPPORTED:
-                raise ColabError(f"{UNSUPPORTED[token.type]} has no plain Markdown: rewrite it")
+            if token.type == "footnote_ref":
+                raise ColabError("a footnote has no plain Markdown: rewrite it")
             if token.type == "myst_role":
                 yield start, end, colab_roles.render(self, token.meta["name"], token.content)
             elif token.type == "image":
@@ -274,11 +289,7 @@ class Converter:
             stem = label.chapter
             url = None if stem == self.stem else self.book.chapter_url(stem)
             return label.name, url
-        file = (self.folder / path).resolve()
-        stem = file.name.removesuffix(".ipynb")
-        title = self.book.document_title(file.name)
-        if title is not None and file.parent == self.folder:
-            return title, self.book.chapter_url(stem)
-        if not file.exists():
-            raise ColabError(f"the link to {path!r} leads to no file of the book")
-        return stem, self.book.file_url(file) if file.is_relative_to(self.book.root) else None
+        title = self.book.document_title(path)
+        if (title is None and self.resolve) or not (self.folder / path).is_file():
+            raise ColabError(f"the link to {path!r} leads to no page of the book")
+        return title or path, self.book.chapter_url(path.removesuffix(".ipynb"))

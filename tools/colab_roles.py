@@ -41,23 +41,13 @@ def _code(call: bool) -> Role:
     return role
 
 
-def _wrapped(before: str, after: str) -> Role:
-    return lambda converter, content: f"{before}{content}{after}"
-
-
 def _reference(converter: Converter, content: str) -> str:
     title, target = _explicit(content)
     label = converter.label(target)
-    return converter.linked(title or label.name, label.chapter)
-
-
-def _numbered_reference(converter: Converter, content: str) -> str:
-    title, target = _explicit(content)
-    label = converter.label(target)
-    text = title or label.name
+    text = (title or label.name).replace("{name}", label.name)
     for mark in ("%s", "{number}"):
         text = text.replace(mark, label.number)
-    return converter.linked(text.replace("{name}", label.name), label.chapter)
+    return converter.linked(text, label.chapter)
 
 
 def _document(converter: Converter, content: str) -> str:
@@ -83,25 +73,15 @@ def _cite(template: str, separator: str, around: str) -> Role:
     return role
 
 
-def _glued(kind: str) -> Role:
-    def role(converter: Converter, content: str) -> str:
-        return glued_value(converter, content, kind)
-
-    return role
-
-
-def glued_value(converter: Converter, content: str, kind: str = "text/plain") -> str:
+def _glued(converter: Converter, content: str) -> str:
     """Return a value that the notebook glued, formatted when ``content`` is "name:format"."""
     name, _, form = content.partition(":")
     if name not in converter.glued:
         raise ColabError(f"no stored output glues {name!r}: run the chapter first (make execute)")
-    data = converter.glued[name]
-    if kind not in data:
-        raise ColabError(f"{name!r} is glued, but not as {kind}; it has {', '.join(sorted(data))}")
-    text = str(data[kind])
-    if kind == "text/latex":
-        return "$" + text.strip("$ ") + "$"
-    if kind == "text/plain" and re.fullmatch(r"'.*'|\".*\"", text):
+    if "text/plain" not in converter.glued[name]:
+        raise ColabError(f"{name!r} is glued, but not as text")
+    text = str(converter.glued[name]["text/plain"])
+    if re.fullmatch(r"'.*'|\".*\"", text):
         text = text[1:-1]
     if not form:
         return text
@@ -111,32 +91,13 @@ def glued_value(converter: Converter, content: str, kind: str = "text/plain") ->
         raise ColabError(f"{name!r} is {text!r}, which {form!r} does not format") from error
 
 
-_PARENTHESES = _cite("{authors}, {year}", "; ", "({})")
-_TEXTUAL = _cite("{authors} ({year})", ", ", "{}")
-_NAMES = ("class", "mod", "attr", "data", "exc", "obj", "const", "py:class", "py:mod", "py:attr")
-_PLAIN = ("code", "literal", "file", "samp", "kbd", "program", "envvar", "command", "option")
-
 ROLES: dict[str, Role] = {
-    **dict.fromkeys([*_NAMES, "py:data", "py:exc", "py:obj", "py:const"], _code(call=False)),
-    **dict.fromkeys(["func", "meth", "py:func", "py:meth"], _code(call=True)),
-    **dict.fromkeys(_PLAIN, _wrapped("`", "`")),
-    **dict.fromkeys(["term", "abbr", "abbreviation"], lambda _, text: _explicit(text)[0] or text),
-    **dict.fromkeys(["ref", "any", "prf:ref"], _reference),
-    **dict.fromkeys(["cite", "cite:p", "cite:ps", "cite:cp"], _PARENTHESES),
-    **dict.fromkeys(["cite:t", "cite:ts", "cite:ct"], _TEXTUAL),
-    **dict.fromkeys(["glue", "glue:any", "glue:text"], _glued("text/plain")),
-    "cite:author": _cite("{authors}", ", ", "{}"),
-    "cite:year": _cite("{year}", ", ", "{}"),
+    **dict.fromkeys(["attr", "class", "mod"], _code(call=False)),
+    **dict.fromkeys(["func", "meth"], _code(call=True)),
+    **dict.fromkeys(["eq", "numref", "prf:ref", "ref"], _reference),
+    **dict.fromkeys(["cite", "cite:p"], _cite("{authors}, {year}", "; ", "({})")),
+    **dict.fromkeys(["glue", "glue:text"], _glued),
+    "cite:t": _cite("{authors} ({year})", ", ", "{}"),
     "doc": _document,
-    "emphasis": _wrapped("*", "*"),
-    "eq": _reference,
-    "glue:math": _glued("text/latex"),
-    "glue:md": _glued("text/markdown"),
-    "math": _wrapped("$", "$"),
-    "numref": _numbered_reference,
-    "strong": _wrapped("**", "**"),
-    "sub": _wrapped("<sub>", "</sub>"),
-    "subscript": _wrapped("<sub>", "</sub>"),
-    "sup": _wrapped("<sup>", "</sup>"),
-    "superscript": _wrapped("<sup>", "</sup>"),
+    "math": lambda _, content: f"${content}$",
 }

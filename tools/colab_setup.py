@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 # What Colab has, by the name of the distribution and of the module.  Never installed by us.
 PREINSTALLED = {
+    "ipython": "IPython",
     "ipywidgets": "ipywidgets",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
@@ -27,10 +28,8 @@ COMPANIONS = {"anywidget": ["psygnal"]}
 TEMPLATE = '''\
 #@title Set up: run this cell first
 #@markdown Installs `nodelib` beside what Colab has, and replaces nothing of it.
-#@markdown A long run can keep its checkpoints on your Google Drive, to outlive this machine:
-KEEP_ON_DRIVE = False  #@param {type:"boolean"}
 
-import importlib, importlib.util, json, os, platform, subprocess, sys
+import importlib, importlib.util, json, platform, subprocess, sys
 from importlib import metadata
 
 SOURCE, REF = @SOURCE@, @REF@
@@ -100,11 +99,6 @@ def set_up():
     else:
         print("There is no GPU here, so every cell runs on the processor, more slowly. "
               "In Colab: Runtime, Change runtime type, T4 GPU.")
-    if KEEP_ON_DRIVE and in_colab():
-        from google.colab import drive
-        drive.mount("/content/drive")
-        os.environ["NODELIB_RESULTS"] = "/content/drive/MyDrive/nodelib-results"
-        print("Checkpoints go to", os.environ["NODELIB_RESULTS"])
 
 
 if in_colab() or missing("nodelib"):

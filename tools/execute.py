@@ -35,7 +35,7 @@ def quiet_environment(scratch: str) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "2",
         "MKL_NUM_THREADS": "2",
-        "TQDM_DISABLE": "1",
+        "NODELIB_PROGRESS": "0",
         "PYTHONHASHSEED": "0",
         "IPYTHONDIR": scratch,
         "JUPYTER_PREFER_ENV_PATH": "1",

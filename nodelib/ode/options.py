@@ -31,8 +31,9 @@ class AdaptiveOptions:
     Attributes:
         first_step: length of the first attempt (positive); `None`: chosen from the problem.
         max_steps: attempts after which the solve gives up, an integer.
-        safety: of the `StepController`, at most 1.
-        largest_factor, smallest_factor: at least 1 and below 1.
+        safety: the part of the predicted step that is taken, at most 1.
+        largest_factor, smallest_factor: bounds of the change of the step from one attempt to the
+            next, at least 1 and below 1.
     """
 
     first_step: float | None = None

@@ -56,6 +56,7 @@ class ResNet(ImageClassifier):
     Source: paper §3, Table 1 (six blocks); He et al. 2016.
 
     Example:
+        >>> import torch
         >>> ResNet(channels=16, blocks=2)(torch.zeros(5, 1, 8, 8)).shape
         torch.Size([5, 10])
     """
@@ -96,6 +97,7 @@ class ODENet(ImageClassifier):
     Source: paper §3, Table 1.
 
     Example:
+        >>> import torch
         >>> model = ODENet(channels=16)
         >>> model(torch.zeros(5, 1, 8, 8)).shape
         torch.Size([5, 10])

@@ -1,7 +1,9 @@
 """tools/bootstrap.py: what must be there before `make` can install anything, and what it keeps."""
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +22,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "installed.stamp")
     monkeypatch.setattr(bootstrap, "LOG", tmp_path / ".venv" / "install.log")
+    monkeypatch.setattr(bootstrap, "LOCK", tmp_path / "build" / "install.lock")
     return tmp_path
 
 
@@ -85,16 +88,47 @@ def test_what_an_interrupted_install_left_is_taken_up_again(elsewhere: Path) -> 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", bootstrap.VENV], check=True)
     (site,) = (bootstrap.VENV / "lib").glob("python3*/site-packages")
     for name, record in {
-        "whole": "whole.py,,5\nwhole-1.dist-info/METADATA,,\n",
-        "short": "short.py,,500\nshort-1.dist-info/METADATA,,\n",
+        "whole": "whole.py,,5\nwhole-1.dist-info/INSTALLER,,\n",
+        "short": "short.py,,500\nshort-1.dist-info/INSTALLER,,\n",
+        "early": "early.py,,5\n",
         "lost": "",
     }.items():
         (site / f"{name}.py").write_text("x = 1")
         folder = site / f"{name}-1.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
+        (folder / "INSTALLER").write_text("pip\n")
         if record:
             (folder / "RECORD").write_text(record)
     said = bootstrap.in_venv("-c", bootstrap.REPAIR).stdout.split()
-    assert sorted(said) == ["lost-1.dist-info", "short-1.dist-info"]
+    assert sorted(said) == ["early-1.dist-info", "lost-1.dist-info", "short-1.dist-info"]
     assert [path.name for path in site.glob("*.dist-info")] == ["whole-1.dist-info"]
+
+
+def test_a_venv_without_all_of_its_pip_does_not_count(elsewhere: Path) -> None:
+    assert not bootstrap.venv_works()
+    bootstrap.make_venv()
+    assert bootstrap.venv_works()
+    (site,) = (bootstrap.VENV / "lib").glob("python3*/site-packages")
+    (site / "pip" / "_internal" / "cli" / "main.py").unlink()
+    assert not bootstrap.venv_works()
+
+
+def test_a_second_install_waits_for_the_pip_of_a_first_that_was_killed(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = bootstrap.VENV / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n(read line <&9; echo ended >ended) 9<gate &\n")
+    python.chmod(0o755)
+    gate = elsewhere / "gate"
+    os.mkfifo(gate)
+    first = bootstrap.take_lock()
+    monkeypatch.chdir(elsewhere)
+    assert bootstrap.pip("install")  # what it started lives on until the gate is opened
+    os.close(first)
+    threading.Timer(0.5, lambda: gate.write_text("go\n")).start()
+    second = bootstrap.take_lock()
+    os.close(second)
+    assert (elsewhere / "ended").read_text() == "ended\n"
+    assert "Waiting for another install" in capsys.readouterr().out

@@ -3,17 +3,16 @@
 Every test runs the check twice: on a sound copy, where it must pass, and on the broken one.
 """
 
-import importlib.util
+import os
 import shutil
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import house
 import nbformat
 import notebook_lint
 import pytest
-from check import chapters_command
+from check import PYTEST, chapters_command
 from nbformat import v4
 from notebook_lint import sources_digest
 
@@ -26,14 +25,18 @@ PAGE = (
 )
 
 
-def site_checks() -> ModuleType:
-    """Return tests/site/checks.py, the functions that the tests of the built site use."""
-    spec = importlib.util.spec_from_file_location("site_checks", ROOT / "tests/site/checks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def broken_rules(made: nbformat.NotebookNode) -> list[str]:
+    """Return what the rules say that `make test` applies to each chapter."""
+    return [sentence for rule in notebook_lint.RULES for sentence in rule(made)]
+
+
+def check_site(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tests with which `make test` checks the files of the built site, on this folder."""
+    command = [*PYTEST, "-vv", "tests/site/test_static.py", "-k", "not contents"]
+    environment = os.environ | {"NODELIB_SITE": str(folder)}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def notebook(path: Path) -> nbformat.NotebookNode:
@@ -99,48 +102,67 @@ def test_a_chapter_that_no_longer_runs(
 
 def test_a_figure_without_alt_text(tmp_path: Path) -> None:
     made = notebook(tmp_path / "chapter.ipynb")
-    assert [rule(made) for rule in notebook_lint.RULES] == [[]] * len(notebook_lint.RULES)
+    assert broken_rules(made) == []
     del made.cells[3].metadata["mystnb"]
-    assert len(notebook_lint.missing_alt_text(made)) == 1
+    (said,) = broken_rules(made)
+    assert "without alt text" in said
 
 
 def test_a_long_cell_without_a_stated_exemption(tmp_path: Path) -> None:
     made = notebook(tmp_path / "chapter.ipynb")
-    made.cells[3].source = "x = 1\n" * notebook_lint.CELL_LINES
-    assert notebook_lint.long_cells(made) == []
-    made.cells[3].source += "x = 2\n"
-    assert len(notebook_lint.long_cells(made)) == 1
+
+    def with_lines(count: int) -> nbformat.NotebookNode:
+        made.cells[3].source = "x = 1\n" * count
+        made.metadata["nodelib"]["executed_sources"] = sources_digest(made)
+        return made
+
+    assert broken_rules(with_lines(20)) == []
+    (said,) = broken_rules(with_lines(21))
+    assert "21 lines, at most 20" in said
     made.cells[3].metadata["long_cell"] = "a table that is read as a whole"
-    assert notebook_lint.long_cells(made) == []
+    assert broken_rules(made) == []
 
 
-@pytest.mark.parametrize(
-    ("check", "sound", "broken"),
-    [
-        ("images_without_alt", " alt='A falling line'", ""),
-        ("third_party_references", "src='book.js'", "src='https://cdn.example.org/book.js'"),
-        ("third_party_references", "src='book.js'", "src='//cdn.example.org/book.js'"),
-        ("broken_links", "https://example.org/", "missing.html"),
-    ],
-)
-def test_a_page_of_the_site(tmp_path: Path, check: str, sound: str, broken: str) -> None:
-    faults = getattr(site_checks(), check)
+def test_pages_of_the_site(tmp_path: Path) -> None:
     for name in ("book.js", "line.png"):
         (tmp_path / name).write_text("")
-    page = tmp_path / "index.html"
-    page.write_text(PAGE)
-    assert faults(tmp_path) == []
+    sound = tmp_path / "sound.html"
+    sound.write_text(PAGE)
+    done = check_site(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
 
-    assert sound in PAGE
-    page.write_text(PAGE.replace(sound, broken))
-    assert len(faults(tmp_path)) == 1
+    script = "src='book.js'"
+    for name, part, broken in (
+        ("no-alt-text", " alt='A falling line'", ""),
+        ("foreign-script", script, "src='https://cdn.example.org/book.js'"),
+        ("script-without-scheme", script, "src='//cdn.example.org/book.js'"),
+        ("dead-link", "https://example.org/", "missing.html"),
+    ):
+        assert part in PAGE
+        (tmp_path / f"{name}.html").write_text(PAGE.replace(part, broken))
+    done = check_site(tmp_path)
+    assert done.returncode == 1
+    assert "3 failed" in done.stdout
+    for fault in (
+        "no-alt-text.html: line.png has no alt",
+        "foreign-script.html loads https://cdn.example.org/book.js",
+        "script-without-scheme.html loads //cdn.example.org/book.js",
+        "dead-link.html: missing.html leads to no file",
+    ):
+        assert fault in done.stdout
+    assert "sound.html" not in done.stdout
 
 
 def test_an_import_upwards_in_the_house(tmp_path: Path) -> None:
     package = tmp_path / "nodelib"
     shutil.copytree(ROOT / "nodelib", package, ignore=shutil.ignore_patterns("__pycache__"))
-    assert house.upward_imports(package) == []
+
+    def broken_house_rules() -> list[str]:
+        return [sentence for rule in house.RULES for sentence in rule(package)]
+
+    assert broken_house_rules() == []
     with (package / "ode" / "errors.py").open("a") as file:
         file.write("\n\nfrom nodelib.solve import solve\n")
-    (said,) = house.upward_imports(package)
+    (said,) = broken_house_rules()
     assert said.startswith("nodelib/ode/errors.py imports nodelib.solve.solve")

@@ -12,6 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import nodelib
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
@@ -45,6 +47,11 @@ def test_the_extras_set_lower_bounds_only(line: str) -> None:
     operators = sorted(part.operator for part in requirement.specifier)
     bounded = {"jupyter-book", "sphinx-book-theme", "pydata-sphinx-theme"}
     assert operators == [">="] or requirement.name in bounded
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert PROJECT["version"] == nodelib.__version__ == citation["version"]
 
 
 def test_every_line_of_the_lock_is_an_exact_version() -> None:

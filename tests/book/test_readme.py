@@ -48,6 +48,21 @@ def test_named_targets_exist(text: str) -> None:
     assert named - targets() == set()
 
 
+def test_the_map_names_every_room_and_nothing_else() -> None:
+    _, _, place = README.partition("## A map of the house")
+    rows = "".join(line for line in place.splitlines(True) if line.startswith("| `"))
+    named = set(re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in rows.splitlines())))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    rooms = {f"nodelib/{path.name}" for path in (ROOT / "nodelib").glob("[!_]*.py")}
+    rooms |= {f"nodelib/{path.parent.name}/" for path in (ROOT / "nodelib").glob("*/__init__.py")}
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    folders = {f"{name.split('/')[0]}/" for name in listed.stdout.split() if "/" in name}
+    folders -= {".ci/", ".github/", "nodelib/"}  # named by what is in them
+    assert (rooms | folders) - named == set()
+
+
 def test_the_two_commands_stand_on_the_first_screen() -> None:
     first = README.splitlines()[:20]
     assert any(line.startswith("make book") for line in first)

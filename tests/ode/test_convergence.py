@@ -16,6 +16,10 @@ from nodelib.ode.tableaus import METHODS
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4, "dopri5": 5}
 
 
+def test_the_order_of_every_method_is_measured():
+    assert {name: method.order for name, method in METHODS.items()} == ORDERS
+
+
 def forced(t, y):
     """y' = y cos t + e^{sin t}, with y(0) = 1, has y = (1 + t) e^{sin t}."""
     return y * torch.cos(t) + torch.exp(torch.sin(t))

@@ -10,8 +10,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 from browsing import Visit, Watched, settle
+from nbformat import v4
 from playwright.sync_api import Browser, BrowserContext, Request, sync_playwright
 
 from tools.book import build_site
@@ -63,7 +65,7 @@ def browser() -> Iterator[Browser]:
         reason = f"no browser is installed (looked for {', '.join(BROWSERS)})"
         if os.environ.get("CI") or os.environ.get("NODELIB_REQUIRE_BROWSER"):
             pytest.fail(f"{reason}, and here the browser tests must run")
-        pytest.skip(f"{reason}: apt-get install chromium")
+        pytest.skip(f"{reason}: apt-get install chromium libatomic1")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=list(SWITCHES))
 
@@ -127,3 +129,21 @@ def visit(browser: Browser, server: str, site: Path) -> Iterator[Visit]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def small_book(tmp_path: Path) -> Path:
+    """A book of one page and one notebook with this book's settings."""
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    shutil.copytree(ROOT / "_static", tmp_path / "_static")
+    (tmp_path / "references.bib").write_text("@misc{one, title={One}, year={2018}}\n")
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "index.md").write_text("# A page\n\nText.\n")
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell("# A chapter"), v4.new_code_cell("1")])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    nbformat.write(notebook, tmp_path / "chapters" / "01-chapter.ipynb")
+    toc = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/01-chapter\n"
+    (tmp_path / "_toc.yml").write_text(toc)
+    return tmp_path

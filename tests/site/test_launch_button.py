@@ -1,15 +1,11 @@
 """The launch button leads to the Colab copy in the published repository, or is not there."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat import v4
-from pages import ROOT
 
 from tools.book_extension import github_address, repository_address
 
@@ -18,24 +14,6 @@ from tools.book_extension import github_address, repository_address
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("BOOK_REPOSITORY_URL", "GITHUB_REPOSITORY"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def small_book(tmp_path: Path) -> Path:
-    """A book of one page and one notebook with this book's settings."""
-    shutil.copy(ROOT / "_config.yml", tmp_path)
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
-    shutil.copytree(ROOT / "_static", tmp_path / "_static")
-    (tmp_path / "references.bib").write_text("@misc{one, title={One}, year={2018}}\n")
-    (tmp_path / "chapters").mkdir()
-    (tmp_path / "chapters" / "index.md").write_text("# A page\n\nText.\n")
-    notebook = v4.new_notebook(cells=[v4.new_markdown_cell("# A chapter"), v4.new_code_cell("1")])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
-    nbformat.write(notebook, tmp_path / "chapters" / "01-chapter.ipynb")
-    toc = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/01-chapter\n"
-    (tmp_path / "_toc.yml").write_text(toc)
-    return tmp_path
 
 
 def outside_links(book: Path) -> list[str]:
