@@ -161,9 +161,8 @@ def _proof(converter: Converter, directive: Directive) -> str:
 
 def _exercise(converter: Converter, directive: Directive) -> str:
     head = _titled(converter, directive, _counted(converter, directive, "Exercise"))
-    if directive.name == "exercise-start":
-        return f"{head}\n\n{converter.inside(directive.body)}".strip()
-    return quote(f"{head}\n\n{converter.inside(directive.body)}")
+    text = f"{head}\n\n{converter.inside(directive.body)}".strip()
+    return text if directive.name == "exercise-start" else quote(text)
 
 
 def _solution(converter: Converter, directive: Directive) -> str:
@@ -202,7 +201,7 @@ def _picture(converter: Converter, directive: Directive) -> str:
 
 
 def _code(converter: Converter, directive: Directive) -> str:
-    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`{3,}", directive.body)), 3)
+    ticks = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", directive.body))])
     return f"{ticks}{directive.argument}\n{directive.body}\n{ticks}"
 
 
