@@ -22,7 +22,11 @@ def build_site(source: Path, *, fresh: bool = False) -> Path:
         command.append("--all")
     status = 1
     try:
-        status = subprocess.run(command, check=False).returncode
+        # What it says of its success is said again, shorter, by main; warnings go to stderr.
+        result = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        status = result.returncode
+        if status != 0:
+            print(result.stdout)
     finally:
         if status != 0:  # a page that is read already would not warn again: read all anew
             shutil.rmtree(source / "_build" / ".doctrees", ignore_errors=True)

@@ -1,8 +1,9 @@
 """Run the chapters from top to bottom and, with --write, store what they print and draw.
 
 Runs on the CPU with two threads, in the kernel of the Python that runs this.  Without --write the
-files stay as they are.  Stored notebooks carry nothing that changes from run to run: no times, no
-versions, stable ids of cells and widgets, and the state of no widget that is not shown.
+files stay as they are.  Stored notebooks carry nothing that changes from run to run, but for what a
+cell measures itself: no times, no versions, stable ids of cells and widgets, and the state of no
+widget that is not shown.
 """
 
 import argparse
@@ -168,9 +169,12 @@ def main() -> int:
         print(f"No chapter in {CHAPTERS.name}/ begins with {options.only!r}.")
         return 1
     wrong = [sentence for path in paths for sentence in chapter(path, options.write)]
-    print("\n".join(wrong))
-    if wrong and options.write:
-        print("Chapters named above were left as they were.")
+    if wrong:
+        print("\n".join(wrong))
+    if options.write:
+        print(
+            "Chapters named above were left as they were." if wrong else "The outputs are stored."
+        )
     return 1 if wrong else 0
 
 
