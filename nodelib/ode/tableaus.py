@@ -58,7 +58,7 @@ class Tableau:
 
     @property
     def fsal(self) -> bool:
-        """ "First same as last": the last stage is f at the new state, the next step's first."""
+        """Whether the first stage of a step is the same as the last stage of the one before."""
         return self.c[-1] == 1.0 and self.a[-1] == self.b[:-1] and self.b[-1] == 0.0
 
     @lru_cache(maxsize=64)  # noqa: B019  (tableaus live as long as the program)
