@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nodelib.ode.tableaus import Tableau
 
-__all__ = ["GATHER_LIMIT", "Outputs", "Step", "interpolate"]
+__all__ = ["GATHER_LIMIT", "GATHER_STEPS", "DenseSolution", "Outputs", "Step", "interpolate"]
 
 GATHER_LIMIT = 2**16
 """Numbers kept in stages before a product is taken: many small steps share one product, and the

@@ -29,10 +29,8 @@ def explain_underflow(
     """
     eps = torch.finfo(y.dtype).eps
     fastest = int(slope.detach().abs().argmax())
-    entry, rate = (
-        complex(y.detach()[fastest]),
-        complex(slope.detach()[fastest]) * (1 if span > 0 else -1),
-    )
+    entry = complex(y.detach()[fastest])
+    rate = complex(slope.detach()[fastest]) * (1 if span > 0 else -1)
     growing = (entry.conjugate() * rate).real > 0 and abs(rate * span) > 1e5 * abs(entry)
     where = f"At t = {t:.10g} the step size fell below the spacing of floating-point times: "
     if growing:

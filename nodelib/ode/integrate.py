@@ -74,7 +74,7 @@ def integrate_fixed(
                 kept.append(step)
         outputs.at_end(t_new, y_new)
         y = y_new
-    statistics.nfe, statistics.accepted, statistics.step_times = f.nfe, len(grid) - 1, list(grid)
+    statistics.accepted, statistics.step_times = len(grid) - 1, list(grid)
     return Trajectory(outputs.stacked(), statistics, kept)
 
 
@@ -168,5 +168,4 @@ def integrate_adaptive(
                     "number, or parameters that are already NaN."
                 )
         dt *= controller.factor(error)
-    statistics.nfe = f.nfe
     return Trajectory(outputs.stacked(), statistics, kept)
