@@ -85,6 +85,14 @@ def test_sizes_are_counted(tmp_path: Path) -> None:
     ]
 
 
+def test_only_code_counts_as_code(tmp_path: Path) -> None:
+    text = '"""Doc.\n\nMore.\n"""\n\n# why\nx = (\n    1\n)  # note\n"""Of x."""\n'
+    text += 'def f():\n    """Doc."""\n    return """a\nb"""\n'
+    path = tmp_path / "m.py"
+    path.write_text(text)
+    assert house.code_lines(path) == 6  # x = ( 1 ), def, and a return of two lines
+
+
 def test_work_at_the_front_door_is_seen(tmp_path: Path) -> None:
     front = '"""Doc."""\nfrom nodelib.solve import solve\n__all__ = ["solve"]\nprint("hello")\n'
     said = house.busy_front_door(small_house(tmp_path, {"__init__.py": front}))
