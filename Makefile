@@ -5,12 +5,13 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test test-long execute colab lab lock
+.PHONY: help venv book test test-long bench execute colab lab lock
 
 help: ## list the targets
 	@echo "make book       build the website and print where it is"
 	@echo "make test       everything that continuous integration runs (about 10 minutes)"
 	@echo "make test-long  the same, and the tests that take longer"
+	@echo "make bench      measure nodelib beside other solvers (about 5 minutes; ONLY=latent for one)"
 	@echo "make execute    run every chapter and store its outputs (ONLY=01 for one chapter)"
 	@echo "make colab      write the Colab copies of the chapters to build/colab"
 	@echo "make lab        open JupyterLab on the chapters"
@@ -30,6 +31,9 @@ test: venv
 
 test-long: venv
 	@$(RUN) tools/check.py --long
+
+bench: venv
+	@$(RUN) -m benchmarks $(if $(ONLY),--models $(ONLY))
 
 execute: venv
 	@$(RUN) tools/execute.py --write $(if $(ONLY),--only $(ONLY))

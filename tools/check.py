@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 PYTHON = sys.executable
-SOURCES = ("nodelib", "tests", "tools", "chapters")
+SOURCES = ("nodelib", "tests", "tools", "benchmarks", "chapters")
 NO_TESTS = 5  # pytest's exit status when it has collected nothing
 
 # Two workers, a file each: nbval must run the cells of a notebook in order, in one kernel.
