@@ -1,6 +1,6 @@
 """nodelib: the companion package of the book *Neural Ordinary Differential Equations*."""
 
-from nodelib.compat import odeint
+from nodelib.compat import odeint, odeint_adjoint, odeint_dense, odeint_event
 from nodelib.ode.errors import (
     FunctionOutputError,
     InvalidOptionError,
@@ -11,13 +11,18 @@ from nodelib.ode.errors import (
     StepUnderflowError,
     TooManyStepsError,
 )
-from nodelib.ode.options import AdaptiveOptions, FixedOptions
+from nodelib.ode.methods import METHODS, find_method
+from nodelib.ode.options import AdaptiveOptions, AdjointOptions, FixedOptions
+from nodelib.ode.tableaus import Tableau
+from nodelib.ode.trajectory import Statistics
 from nodelib.solve import Solution, solve
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "METHODS",
     "AdaptiveOptions",
+    "AdjointOptions",
     "FixedOptions",
     "FunctionOutputError",
     "InvalidOptionError",
@@ -26,8 +31,14 @@ __all__ = [
     "NonFiniteError",
     "Solution",
     "SolverError",
+    "Statistics",
     "StepUnderflowError",
+    "Tableau",
     "TooManyStepsError",
+    "find_method",
     "odeint",
+    "odeint_adjoint",
+    "odeint_dense",
+    "odeint_event",
     "solve",
 ]

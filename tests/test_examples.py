@@ -10,7 +10,8 @@ import nodelib
 
 MODULES = [found.name for found in pkgutil.walk_packages(nodelib.__path__, "nodelib.")]
 # What a reader meets first: each of these has an example.
-SHOWN = ["compat", "data", "exercises.checker", "odenet.models", "solve", "training"]
+SHOWN = ["compat", "data", "exercises.checker", "ode.errors", "ode.methods", "ode.options"]
+SHOWN += ["ode.tableaus", "ode.trajectory", "odenet.models", "solve", "training"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -4,84 +4,198 @@ Hairer, Nørsett & Wanner, *Solving ODEs I*, section II.4.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nodelib.ode.errors import InvalidOptionError
+from nodelib.ode.options import is_number
 
-__all__ = ["StepController", "Tolerance", "initial_step"]
+__all__ = ["Norm", "StepController", "Tolerance", "initial_step", "read_tolerance"]
+
+Norm = Callable[[Tensor], Tensor]
+"""Of a flat state (N,): a tensor of shape () or, for several parts of the state, (parts,)."""
+
+
+def euclidean_norms(sizes: Sequence[int], of: int) -> Norm:
+    """The Euclidean norms of the parts of a flat state.
+
+    Args:
+        sizes: numbers of elements of the parts.
+        of: length of the flat state; elements behind the parts do not count.
+    """
+    cuts = [*sizes, of - sum(sizes)]
+
+    def norms(v: Tensor) -> Tensor:
+        if len(sizes) == 1:
+            norm: Tensor = torch.linalg.vector_norm(v if sizes[0] == of else v[: sizes[0]])
+            return norm
+        parts = v.split(cuts)[: len(sizes)]
+        return torch.stack([torch.linalg.vector_norm(part) for part in parts])
+
+    return norms
 
 
 @dataclass(frozen=True)
 class Tolerance:
     """The scaled error norm ‖e / (atol + rtol·|y|)‖, at most 1 for a step that is good enough.
 
-    It is a root mean square over the state (HNW II.4, eq. 4.11); for a tuple, the largest of its
-    tensors' norms, so that a large tensor cannot hide the error of a small one.
-
     Attributes:
-        rtol, atol: relative and absolute tolerance of the error of one step.
-        sizes: numbers of elements of the state's tensors.
+        rtol, atol: relative and absolute tolerance of the error of one step: numbers, or tensors
+            of shape (N,) with a tolerance for each entry of the state.
+        norm: of the scaled error; where it has several parts, the largest counts.
+        roots: by which the parts of the norm are to be divided, on the host, where it is free.
     """
 
-    rtol: float
-    atol: float
-    sizes: tuple[int, ...]
+    rtol: float | Tensor
+    atol: float | Tensor
+    norm: Norm
+    roots: tuple[float, ...] = (1.0,)
 
-    def __post_init__(self) -> None:
-        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 <= value < float("inf"):
-                raise InvalidOptionError(
-                    f"{name} is {value!r}, but a tolerance is a finite number of at least 0."
-                )
-        if self.rtol == 0 and self.atol == 0:
-            raise InvalidOptionError(
-                "rtol and atol are both 0, an accuracy that no step reaches. Make one positive."
-            )
+    def by_root_mean_square(self, sizes: Sequence[int], of: int) -> "Tolerance":
+        """With the root mean square norm (HNW II.4, eq. 4.11) of a flat state of length `of`.
 
-    def norms(self, vectors: Sequence[Tensor], *states: Tensor) -> list[float]:
-        """The scaled norm of each vector of shape (N,), read from the device at one go."""
-        size = torch.stack([y.detach().abs() for y in states]).amax(0)
-        smallest = torch.finfo(size.dtype).tiny  # keeps 0/0 away where atol = 0 and y = 0
-        scale = size.mul_(self.rtol).add_(max(self.atol, smallest))
-        scaled = torch.stack([v.detach() for v in vectors]).div_(scale)
-        parts = [
-            torch.linalg.vector_norm(part, dim=-1) / part.shape[-1] ** 0.5
-            for part in scaled.split(self.sizes, dim=-1)
+        For a state of several tensors it is the largest of their norms, so that a large tensor
+        cannot hide the error of a small one.
+
+        Args:
+            sizes: numbers of elements of the tensors; elements behind them do not count.
+            of: length of the flat state.
+        """
+        counted = [size for size in sizes if size]
+        roots = tuple(size**0.5 for size in counted)
+        return replace(self, norm=euclidean_norms(counted, of), roots=roots)
+
+    def norms(
+        self, vectors: Sequence[Tensor], y: Tensor, y_new: Tensor | None = None
+    ) -> list[float]:
+        """The scaled norm of each vector of shape (N,), without a graph, read at one go."""
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.norms(vectors, y, y_new)
+        size = y.abs() if y_new is None else torch.maximum(y.abs(), y_new.abs())
+        if isinstance(self.rtol, Tensor) or isinstance(self.atol, Tensor):
+            smallest = torch.finfo(size.dtype).tiny
+            scale = (self.rtol * size + self.atol).clamp_(min=smallest)
+        else:
+            scale = torch.add(floor(self.atol, size.dtype, size.device), size, alpha=self.rtol)
+        norms = [self.norm(v / scale) for v in vectors]
+        if len(norms) == 1 and norms[0].dim() == 0:
+            return [float(norms[0]) / self.roots[0]]
+        read: list[list[float]] = torch.stack(norms).view(len(norms), -1).tolist()
+        return [self.largest(parts) for parts in read]
+
+    def largest(self, parts: list[float]) -> float:
+        """The largest of the parts' norms, once they are divided by their roots."""
+        return max((x / root for x, root in zip(parts, self.roots, strict=True)), key=nan_last)
+
+
+def nan_last(x: float) -> float:
+    """NaN as the largest number, so that it is not lost in a maximum."""
+    return x if x == x else float("inf")
+
+
+@lru_cache(maxsize=64)
+def floor(atol: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The absolute tolerance, shape (), large enough to keep 0/0 away where it is 0 and y = 0."""
+    with torch.inference_mode(False):
+        return torch.tensor(max(atol, torch.finfo(dtype).tiny), dtype=dtype, device=device)
+
+
+def read_tolerance(
+    name: str, value: object, shapes: Sequence[torch.Size], like: Tensor
+) -> float | Tensor:
+    """A tolerance as a number, or as a tensor of shape (N,) with the (real) dtype of the state.
+
+    Args:
+        name: "rtol" or "atol".
+        value: a number or a tensor that broadcasts to the state; for a state of several tensors
+            also a tuple with one of these for each.
+        shapes: of the state's tensors.
+        like: the flat state.
+
+    Raises:
+        InvalidOptionError: not finite, negative or of the wrong shape.
+    """
+    refusal = f"{name} is {value!r}, but a tolerance is a finite number of at least 0"
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise InvalidOptionError(
+            f"{name} requires a gradient, but a solution is not differentiated with respect to its "
+            "tolerance. Give a number, or the tensor's .detach()."
+        )
+    if isinstance(value, Tensor) and value.numel() == 1 and value.dtype.is_floating_point:
+        value = float(value)
+    if is_number(value):
+        number = float(value)  # type: ignore[arg-type]
+        if not 0 <= number < float("inf"):
+            raise InvalidOptionError(f"{refusal}.")
+        return number
+    parts: Any = [value] if isinstance(value, Tensor) else value
+    fits = isinstance(parts, (tuple, list)) and len(parts) == len(shapes)
+    if not fits or any(isinstance(part, Tensor) and part.is_complex() for part in parts):
+        raise InvalidOptionError(
+            f"{refusal}, a tensor that broadcasts to y0, or a tuple with one for each of y0's "
+            "tensors."
+        )
+    dtype = like.real.dtype if like.is_complex() else like.dtype
+    try:
+        entries = [
+            torch.as_tensor(part, dtype=dtype, device=like.device).detach().expand(shape)
+            for part, shape in zip(parts, shapes, strict=True)
         ]
-        largest = torch.stack(parts).amax(0) if len(parts) > 1 else parts[0]
-        norms: list[float] = largest.tolist()
-        return norms
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise InvalidOptionError(
+            f"{name} does not fit the state: it must broadcast to the shape(s) "
+            f"{', '.join(str(tuple(shape)) for shape in shapes)}."
+        ) from error
+    flat = torch.cat([entry.reshape(-1) for entry in entries])
+    if not bool((torch.isfinite(flat) & (flat >= 0)).all()):
+        raise InvalidOptionError(f"{name} holds a negative or non-finite entry. Mend it.")
+    return flat
 
 
 @dataclass(frozen=True)
 class StepController:
-    """The elementary controller: dt ← dt · safety · error^(−1/order), within limits.
+    """How the size of the next step follows from the error of the last: dt ← dt · factor.
 
-    HNW II.4, eq. 4.13.  After an accepted step dt does not shrink, after a rejected one it does.
+    The elementary controller (I) takes factor = safety · error^(−1/order) (HNW II.4, eq. 4.13).
+    The PI controller also looks at the error before, factor = safety · error^(−α) · before^β with
+    β = 0.4/order and α = 1/order − 0.75 β (HNW IV.2, eq. 2.43c): smoother sizes where the problem
+    is nearly stiff.  After an accepted step dt does not shrink, after a rejected one it does.
 
     Attributes:
         order: q + 1, the power of dt with which the error estimate vanishes.
         safety: the fraction of the predicted step that is taken.
         largest_factor, smallest_factor: bounds of the change of dt.
+        proportional: whether to use the PI controller.
     """
 
     order: int
     safety: float = 0.9
     largest_factor: float = 10.0
     smallest_factor: float = 0.2
+    proportional: bool = False
 
-    def factor(self, error: float) -> float:
-        """By what to multiply dt after a step with scaled error `error` (NaN or inf: shrink)."""
+    def factor(self, error: float, before: float = 1.0) -> float:
+        """By what to multiply dt.
+
+        Args:
+            error: the scaled error of the last step (NaN or inf: shrink).
+            before: that of the accepted step before it.
+        """
         if error == 0.0:
             return self.largest_factor
         if not error < float("inf"):
             return self.smallest_factor
         lowest = 1.0 if error < 1.0 else self.smallest_factor
         wanted = self.safety * float(error ** (-1.0 / self.order))
+        if self.proportional and error <= 1.0:
+            beta = 0.4 / self.order
+            wanted *= float((error**0.75 * max(before, 1e-4)) ** beta)
+            lowest = self.smallest_factor
         return min(self.largest_factor, max(lowest, wanted))
 
 
@@ -94,7 +208,7 @@ def initial_step(
     order: int,
     tolerance: Tolerance,
 ) -> float:
-    """A first step whose error should be near the tolerance (HNW II.4, p. 169).
+    """The length of a first step whose error should be near the tolerance (HNW II.4, p. 169).
 
     Costs one evaluation of f, inside the interval.
 
@@ -117,4 +231,4 @@ def initial_step(
         step = (0.01 / largest) ** (1.0 / order)
     else:
         step = guess
-    return direction * min(100 * guess, step, abs(span))
+    return min(100 * guess, step, abs(span))

@@ -7,14 +7,20 @@ product, weights times stages.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from nodelib.ode.tableaus import Tableau
-
-__all__ = ["GATHER_LIMIT", "GATHER_STEPS", "DenseSolution", "Outputs", "Step", "interpolate"]
+__all__ = [
+    "GATHER_LIMIT",
+    "GATHER_STEPS",
+    "DenseSolution",
+    "Interpolant",
+    "Outputs",
+    "Step",
+    "interpolate",
+]
 
 GATHER_LIMIT = 2**16
 """Numbers kept in stages before a product is taken: many small steps share one product, and the
@@ -25,34 +31,50 @@ GATHER_STEPS = 64
 
 
 @dataclass(frozen=True)
-class Step:
+class Interpolant:
+    """The polynomials b_i(θ).
+
+    Attributes:
+        rows: one for each stage; column j is the coefficient of θ^(j+1).
+        needs_more_stages: whether it wants more stages than a step computes, see
+            `complete_stages`.
+    """
+
+    rows: tuple[tuple[float, ...], ...]
+    needs_more_stages: bool
+
+
+class Step(NamedTuple):
     """An accepted step and all that is needed to evaluate the solution in it.
 
     Attributes:
         t, dt: where it began and how far it went (dt is negative when time runs backwards).
         y: the state there, shape (N,).
         k: its stages, shape (rows of the interpolant, N), owned by this step.
+        t_new, y_new: where it ended, and the state there of shape (N,).
     """
 
     t: float
     dt: float
     y: Tensor
     k: Tensor
+    t_new: float
+    y_new: Tensor
 
 
 def interpolate(
-    tableau: Tableau, steps: list[Step], which: list[int], times: list[float]
+    interpolant: Interpolant, steps: Sequence[Step], which: list[int], times: Tensor | list[float]
 ) -> Tensor:
     """The solution at `times`, time i inside `steps[which[i]]`; returns (len(times), N)."""
     y = steps[0].y
     index = torch.tensor(which, dtype=torch.long, device="cpu")
     starts = on_host([step.t for step in steps])[index]
     sizes = on_host([step.dt for step in steps])[index]
-    theta = (on_host(times) - starts) / sizes
-    rows = on_host(tableau.dense_rows())
+    theta = ((times if isinstance(times, Tensor) else on_host(times)) - starts) / sizes
+    rows = on_host(interpolant.rows)
     powers = torch.stack([theta**power for power in range(1, rows.shape[1] + 1)], dim=1)
-    weights = rows.new_zeros(len(times), len(steps), rows.shape[0])
-    weights[torch.arange(len(times), device="cpu"), index] = sizes[:, None] * (powers @ rows.T)
+    mine = torch.nn.functional.one_hot(index, len(steps))
+    weights = mine[:, :, None] * (sizes[:, None] * (powers @ rows.T))[:, None, :]
     stages = torch.cat([step.k for step in steps])
     bases = torch.stack([step.y for step in steps])[index.to(y.device)]
     return torch.addmm(bases, weights.flatten(1).to(y.device, y.dtype), stages)
@@ -67,13 +89,13 @@ class Outputs:
     """The solution at the output times, collected while the steps go by.
 
     Args:
-        tableau: the method, for its interpolant.
+        interpolant: the method's.
         y0: the initial state, shape (N,), which is the first output.
         wanted: the output times, monotone, the initial one among them.
     """
 
-    def __init__(self, tableau: Tableau, y0: Tensor, wanted: list[float]) -> None:
-        self.tableau = tableau
+    def __init__(self, interpolant: Interpolant, y0: Tensor, wanted: list[float]) -> None:
+        self.interpolant = interpolant
         self.wanted = wanted
         self.found = 1
         self.blocks: list[Tensor] = [y0[None]]
@@ -106,16 +128,22 @@ class Outputs:
         if kept >= GATHER_LIMIT or len(self.steps) >= GATHER_STEPS:
             self._evaluate()
 
-    def at_end(self, t_new: float, y_new: Tensor) -> None:
-        """A step ended at t_new, in the state y_new of shape (N,): an output, if it was wanted."""
-        if self.found < len(self.wanted) and self.wanted[self.found] == t_new:
-            self._evaluate()
-            self.blocks.append(y_new[None])
-            self.found += 1
+    def at_end(self, t_new: float, y_new: Tensor) -> bool:
+        """A step ended at t_new, in the state y_new of shape (N,): is it a wanted output?"""
+        if self.found == len(self.wanted) or self.wanted[self.found] != t_new:
+            return False
+        self.append(y_new)
+        self.found += 1
+        return True
+
+    def append(self, y_new: Tensor) -> None:
+        """The next output is y_new, shape (N,)."""
+        self._evaluate()
+        self.blocks.append(y_new[None])
 
     def _evaluate(self) -> None:
         if self.steps:
-            block = interpolate(self.tableau, self.steps, self.which, self.times)
+            block = interpolate(self.interpolant, self.steps, self.which, self.times)
             self.blocks.append(block)
             self._forget()
 
@@ -129,19 +157,19 @@ class DenseSolution:
     """The solution as a function of time, from every accepted step of a solve.
 
     Args:
-        tableau: the method.
+        interpolant: the method's.
         steps: all accepted steps, in the order in which they were taken.
-        t_end: where the last one ended.
     """
 
-    def __init__(self, tableau: Tableau, steps: list[Step], t_end: float) -> None:
-        self.tableau = tableau
+    def __init__(self, interpolant: Interpolant, steps: list[Step]) -> None:
+        self.interpolant = interpolant
         self.steps = steps
-        self.ends = [step.t for step in steps[1:]] + [t_end]
+        self.interval = sorted([steps[0].t, steps[-1].t_new])
+        self.direction = 1.0 if steps[0].dt > 0 else -1.0
+        self.ends = on_host([step.t_new for step in steps]) * self.direction
 
-    def __call__(self, times: list[float]) -> Tensor:
-        """States of shape (len(times), N)."""
-        direction = 1.0 if self.steps[0].dt > 0 else -1.0
-        ends, wanted = on_host(self.ends) * direction, on_host(times) * direction
-        which = torch.searchsorted(ends, wanted).clamp(max=len(self.steps) - 1)
-        return interpolate(self.tableau, self.steps, which.tolist(), times)
+    def __call__(self, times: Tensor) -> Tensor:
+        """States of shape (n, N) at times of shape (n,), float64 on the CPU."""
+        wanted = times.detach() * self.direction
+        which = torch.searchsorted(self.ends, wanted).clamp(max=len(self.steps) - 1)
+        return interpolate(self.interpolant, self.steps, which.tolist(), times)

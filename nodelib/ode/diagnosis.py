@@ -6,9 +6,22 @@ import torch
 from torch import Tensor
 
 from nodelib.ode.controller import Tolerance
-from nodelib.ode.errors import NonFiniteError, StepUnderflowError
+from nodelib.ode.errors import NonFiniteError, StepUnderflowError, TooManyStepsError
 
-__all__ = ["explain_underflow", "first_non_finite"]
+__all__ = ["explain_too_many_steps", "explain_underflow", "first_non_finite"]
+
+
+def explain_too_many_steps(steps: int, t: float, t_end: float, size: float) -> NoReturn:
+    """Say how far `steps` attempts came from t towards t_end, the last of length `size`.
+
+    Raises:
+        TooManyStepsError: always.
+    """
+    raise TooManyStepsError(
+        f"{steps} steps reached only t = {t:g} of {t_end:g}, with a step size of {size:.3g}. "
+        "Loosen the tolerances, raise the option max_steps, or look for a stiff or very long "
+        "problem."
+    )
 
 
 def explain_underflow(
@@ -43,15 +56,21 @@ def explain_underflow(
             f"func returns NaN or infinity just beyond t = {t:.10g}, however small the step. "
             "Look for a logarithm, root or division that leaves its domain there."
         )
-    if tolerance.rtol < 100 * eps and tolerance.atol < 100 * eps * float(y.detach().abs().max()):
+    rtol, atol = (largest(tol) for tol in (tolerance.rtol, tolerance.atol))
+    if rtol < 100 * eps and atol < 100 * eps * float(y.detach().abs().max()):
         raise StepUnderflowError(
-            f"{where}rtol = {tolerance.rtol:g} asks for more than {y.dtype} can hold "
+            f"{where}rtol = {rtol:g} asks for more than {y.dtype} can hold "
             f"(its rounding is {eps:.1g}). Loosen the tolerances or solve in float64."
         )
     raise StepUnderflowError(
         f"{where}func changes too fast there for any step to meet the tolerances, as at a jump or "
         "in a very stiff problem. Split the interval at the jump, or loosen the tolerances."
     )
+
+
+def largest(tolerance: float | Tensor) -> float:
+    """The number, or the largest entry of the tensor."""
+    return float(tolerance.max()) if isinstance(tolerance, Tensor) else tolerance
 
 
 def first_non_finite(outputs: Tensor, times: list[float]) -> str:

@@ -1,6 +1,15 @@
 """What can go wrong in a solve, each with a name, a cause and a cure.
 
 All of them are `SolverError`, so that one `except` catches whatever a solve can raise on purpose.
+
+Example:
+    >>> import torch
+    >>> from nodelib import SolverError, solve
+    >>> try:
+    ...     solve(lambda t, y: y**2, torch.ones(1), torch.tensor([0.0, 2.0]))
+    ... except SolverError as error:
+    ...     print(type(error).__name__, "grow without bound" in str(error))
+    StepUnderflowError True
 """
 
 __all__ = [

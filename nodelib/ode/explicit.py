@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from nodelib.ode.tableaus import Tableau
+from nodelib.ode.transforms import is_wrapped
 
-__all__ = ["combine", "runge_kutta_step"]
+__all__ = ["StageBuffer", "combine", "complete_stages", "runge_kutta_step"]
+
+FlatFunc = Callable[[float, Tensor], Tensor]
 
 
 def combine(y: Tensor, dt: float, weights: Tensor, k: Tensor) -> Tensor:
@@ -21,38 +24,97 @@ def combine(y: Tensor, dt: float, weights: Tensor, k: Tensor) -> Tensor:
     return torch.addmv(y, k.T, weights, alpha=dt)
 
 
+class StageBuffer:
+    """Memory for the stages of a step, taken when it is first needed, with its views made once.
+
+    Attributes:
+        k: the stages, shape (s, N).
+        rows: the s stages, each of shape (N,).
+        before: `before[i]` is the first i stages as columns, shape (N, i).
+    """
+
+    k: Tensor | None = None
+
+    def prepare(self, tableau: Tableau, y: Tensor) -> Tensor:
+        """Room for the stages of a state like y, shape (s, N)."""
+        if self.k is None:
+            self.k = y.new_empty(tableau.stages, y.numel())
+            self.rows = [self.k[i] for i in range(tableau.stages)]
+            self.before = [self.k[:i].T for i in range(tableau.stages)]
+        return self.k
+
+
 def runge_kutta_step(
-    f: Callable[[float, Tensor], Tensor],
+    f: FlatFunc,
     tableau: Tableau,
     t: float,
     y: Tensor,
     dt: float,
     first_stage: Tensor,
     t_new: float,
+    buffer: StageBuffer | None = None,
+    *,
+    last_stage: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """From y at t to the new state at t_new = t + dt.
+    """From y at t to the new state at t + dt.
 
-    `first_stage` is f(t, y), which the last step often knows already.  `t_new` is given apart
-    because t + dt may round past the end of the interval, where f may not exist.
+    Args:
+        f: f(t, y) for a flat state.
+        t, y, dt: where the step begins, the state there of shape (N,), the (signed) step size.
+        first_stage: f(t, y), which the last step often knows already.
+        t_new: the time of the stages with c = 1.  It is given apart because t + dt may round past
+            the end of the interval, where f may not exist, or lie at a jump of f.
+        buffer: where to put the stages, if a former step no longer needs them.
+        last_stage: whether to evaluate the last stage of an FSAL method, which the new state does
+            not need.
 
     Returns:
-        The new state, shape (N,), and the stages k, shape (s, N), which this step alone owns.
+        The new state, shape (N,), and the stages k, shape (s, N); (s − 1, N) without the last.
     """
-    weights = tableau.weights(y.dtype, y.device)
-    recording = torch.is_grad_enabled() and (first_stage.requires_grad or y.requires_grad)
-    stages = [first_stage]
+    weights, last = tableau.weights(y.dtype, y.device), tableau.stages - 1
+    grad = torch.is_grad_enabled()
+    recording = grad and (first_stage.requires_grad or y.requires_grad)
+    recording = recording or is_wrapped(first_stage) or is_wrapped(y)
+    stages, buffer = [first_stage], buffer or StageBuffer()
     if not recording:  # without a graph to keep, stages go straight to one buffer
-        buffer = y.new_empty(tableau.stages, y.numel())
-        buffer[0] = first_stage
+        buffer.prepare(tableau, y)
+        buffer.rows[0].copy_(first_stage)
     y_stage = y
     for i in range(1, tableau.stages):
-        k = torch.stack(stages) if recording else buffer[:i]
-        y_stage = combine(y, dt, weights.a[i], k)
+        columns = torch.stack(stages).T if recording else buffer.before[i]
+        y_stage = torch.addmv(y, columns, weights.a[i], alpha=dt)
+        if i == last and tableau.fsal and not last_stage:
+            return y_stage, columns.T
         stage = f(t_new if tableau.c[i] == 1.0 else t + tableau.c[i] * dt, y_stage)
+        late = (grad and stage.requires_grad) or is_wrapped(stage)
+        if late and not recording:  # a parameter enters in the middle of the step
+            recording, stages = True, [row.clone() for row in buffer.rows[:i]]
         if recording:
             stages.append(stage)
         else:
-            buffer[i] = stage
-    k = torch.stack(stages) if recording else buffer
+            buffer.rows[i].copy_(stage)
+    k = torch.stack(stages) if recording else buffer.prepare(tableau, y)
     y_new = y_stage if tableau.fsal else combine(y, dt, weights.b, k)
     return y_new, k
+
+
+def complete_stages(
+    f: FlatFunc,
+    tableau: Tableau,
+    t: float,
+    y: Tensor,
+    dt: float,
+    k: Tensor,
+    t_new: float,
+    y_new: Tensor,
+) -> Tensor:
+    """The stages of a step and what else its interpolant needs: one row for each of its rows.
+
+    That is f at the new state, unless it is the last stage already, and the tableau's extra
+    stages.  Arguments as in `runge_kutta_step`; k and the returned tensor have shape (rows, N).
+    """
+    if not tableau.fsal:
+        k = torch.cat([k, f(t_new, y_new)[None]])
+    for c, row in zip(tableau.dense_c, tableau.weights(y.dtype, y.device).dense_a, strict=True):
+        k = torch.cat([k, f(t + c * dt, combine(y, dt, row, k))[None]])
+    return k

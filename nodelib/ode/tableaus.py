@@ -11,19 +11,31 @@ Coefficients are Python floats: comparing or reading them never waits for a devi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
 
 from nodelib.ode.errors import InvalidOptionError
 
-__all__ = ["METHODS", "Tableau", "find_method"]
+__all__ = ["Tableau", "Weights", "hermite"]
 
 
 @dataclass(frozen=True, eq=False)
 class Tableau:
     """An explicit Runge–Kutta method.
+
+    Example:
+        A method of your own, here Ralston's, is a tableau that `solve` takes as `method`.
+
+        >>> import torch
+        >>> from nodelib import solve
+        >>> ralston = Tableau("ralston", 2, c=(0.0, 2 / 3), a=((), (2 / 3,)), b=(1 / 4, 3 / 4),
+        ...                   source="Ralston 1962")
+        >>> t = torch.linspace(0, 1, 101)
+        >>> y = solve(lambda t, y: -y, torch.ones(1), t, method=ralston).y[-1]
+        >>> abs(y.item() - 0.367879) < 1e-4
+        True
 
     Attributes:
         name: the name by which `method=` finds it.
@@ -34,7 +46,16 @@ class Tableau:
         error: b − b̂ of an embedded pair, s of them; `None` for a fixed-step method.
         interpolant: rows are stages, columns the coefficients of θ, θ², … in b_i(θ), for
             y(t + θ dt) = y + dt Σ b_i(θ) k_i.  `None`: cubic Hermite is used (`hermite`).
+        dense_c: the nodes of extra stages that only the interpolant needs.
+        dense_a: their rows, over all rows of k before their own.
         source: where the coefficients are printed.
+
+    The interpolant needs all of `dense_rows()`: after the s stages comes, without FSAL, the slope
+    f(t_new, y_new); then for each pair of `dense_c` and `dense_a` one extra stage
+
+        k_j = f(t + dense_c_j dt,  y + dt Σ_i dense_a_ji k_i),    i over all rows before it
+
+    (HNW II.6).  Only a step with outputs inside has to compute these.
     """
 
     name: str
@@ -45,6 +66,23 @@ class Tableau:
     source: str
     error: tuple[float, ...] | None = None
     interpolant: tuple[tuple[float, ...], ...] | None = None
+    dense_c: tuple[float, ...] = ()
+    dense_a: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no explicit method.
+
+        Raises:
+            InvalidOptionError: lengths that differ, a first node that is not 0, an order below 1.
+        """
+        s = len(self.b)
+        rows = len(self.c) == s and [len(row) for row in self.a] == list(range(s))
+        if not rows or self.c[0] != 0.0 or len(self.error or self.b) != s or self.order < 1:
+            raise InvalidOptionError(
+                f"The tableau {self.name!r} is no explicit Runge–Kutta method: b, c and error have "
+                "one entry for each stage, row i of a has i entries, c begins with 0, and the "
+                "order is at least 1."
+            )
 
     @property
     def stages(self) -> int:
@@ -56,7 +94,7 @@ class Tableau:
         """Whether the method estimates its own error and so can choose its step."""
         return self.error is not None
 
-    @property
+    @cached_property
     def fsal(self) -> bool:
         """Whether the first stage of a step is the same as the last stage of the one before."""
         return self.c[-1] == 1.0 and self.a[-1] == self.b[:-1] and self.b[-1] == 0.0
@@ -73,10 +111,11 @@ class Tableau:
                 a=tuple(tensor(row) for row in self.a),
                 b=tensor(self.b),
                 error=None if self.error is None else tensor(self.error),
+                dense_a=tuple(tensor(row) for row in self.dense_a),
             )
 
     def dense_rows(self) -> tuple[tuple[float, ...], ...]:
-        """The interpolant's rows, one for each stage and (without FSAL) one for f(t_new, y_new)."""
+        """The interpolant's rows: the stages, without FSAL f(t_new, y_new), the extra stages."""
         return self.interpolant if self.interpolant is not None else hermite(self)
 
 
@@ -87,6 +126,7 @@ class Weights:
     a: tuple[Tensor, ...]
     b: Tensor
     error: Tensor | None
+    dense_a: tuple[Tensor, ...]
 
 
 def hermite(tableau: Tableau) -> tuple[tuple[float, ...], ...]:
@@ -102,57 +142,3 @@ def hermite(tableau: Tableau) -> tuple[tuple[float, ...], ...]:
         for power, coefficient in enumerate(cubic):
             row[power] += coefficient
     return tuple(tuple(row) for row in rows)
-
-
-EULER = Tableau("euler", 1, (0.0,), ((),), (1.0,), source="Euler 1768; HNW II.1, eq. 1.1")
-
-MIDPOINT = Tableau(
-    "midpoint", 2, (0.0, 1 / 2), ((), (1 / 2,)), (0.0, 1.0), source="Runge 1895; HNW II.1, eq. 1.4"
-)
-
-RK4 = Tableau(
-    "rk4",
-    4,
-    c=(0.0, 1 / 3, 2 / 3, 1.0),
-    a=((), (1 / 3,), (-1 / 3, 1.0), (1.0, -1.0, 1.0)),
-    b=(1 / 8, 3 / 8, 3 / 8, 1 / 8),
-    source="Kutta 1901, the 3/8 rule; HNW II.1, Table 1.2",
-)
-
-DOPRI5 = Tableau(
-    "dopri5",
-    5,
-    c=(0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0),
-    a=(
-        (),
-        (1 / 5,),
-        (3 / 40, 9 / 40),
-        (44 / 45, -56 / 15, 32 / 9),
-        (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-        (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-        (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
-    ),
-    b=(35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0.0),
-    error=(71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40),
-    interpolant=(
-        (1.0, -8048581381 / 2820520608, 8663915743 / 2820520608, -12715105075 / 11282082432),
-        (0.0, 0.0, 0.0, 0.0),
-        (0.0, 131558114200 / 32700410799, -68118460800 / 10900136933, 87487479700 / 32700410799),
-        (0.0, -1754552775 / 470086768, 14199869525 / 1410260304, -10690763975 / 1880347072),
-        (0.0, 127303824393 / 49829197408, -318862633887 / 49829197408, 701980252875 / 199316789632),
-        (0.0, -282668133 / 205662961, 2019193451 / 616988883, -1453857185 / 822651844),
-        (0.0, 40617522 / 29380423, -110615467 / 29380423, 69997945 / 29380423),
-    ),
-    source="Dormand & Prince 1980; HNW II.5, Table 5.2; interpolant: Shampine 1986",
-)
-
-METHODS = {tableau.name: tableau for tableau in (EULER, MIDPOINT, RK4, DOPRI5)}
-
-
-def find_method(name: str) -> Tableau:
-    """The tableau called `name`; an `InvalidOptionError` that lists the names otherwise."""
-    if not isinstance(name, str) or name not in METHODS:
-        raise InvalidOptionError(
-            f"There is no method {name!r}. Choose one of: {', '.join(map(repr, METHODS))}."
-        )
-    return METHODS[name]

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodelib.ode.integrate import Statistics
 from nodelib.ode.options import AdaptiveOptions, FixedOptions
+from nodelib.ode.trajectory import Statistics
 from nodelib.solve import solve
 
 __all__ = [

@@ -20,7 +20,7 @@ def targets() -> set[str]:
 
 
 def test_make_alone_lists_the_targets() -> None:
-    assert targets() == {"book", "test", "test-long", "execute", "colab", "lab", "lock"}
+    assert targets() == {"book", "test", "test-long", "execute", "colab", "lab", "lock", "bench"}
 
 
 def test_the_readme_has_an_example() -> None:

@@ -1,4 +1,4 @@
-"""Order of convergence, on a problem whose right-hand side depends on time."""
+"""Order of convergence, on a nonlinear problem whose right-hand side depends on time."""
 
 import math
 from itertools import pairwise
@@ -6,132 +6,180 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import solve_ivp
+from scipy.integrate import RK23, RK45, solve_ivp
 
 from nodelib import solve
-from nodelib.ode.dense import Step, interpolate
-from nodelib.ode.explicit import runge_kutta_step
-from nodelib.ode.tableaus import METHODS
+from nodelib.ode.explicit import complete_stages, runge_kutta_step
+from nodelib.ode.methods import METHODS
 
-ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4, "dopri5": 5}
+# For each method: its order, and that of the interpolant's error inside of one step.
+ORDERS = {
+    "euler": (1, 2),
+    "midpoint": (2, 3),
+    "heun2": (2, 3),
+    "heun3": (3, 4),
+    "rk4": (4, 4),
+    "adaptive_heun": (2, 3),
+    "fehlberg2": (2, 3),
+    "bosh3": (3, 4),
+    "dopri5": (5, 5),
+    "tsit5": (5, 5),
+    "dopri8": (8, 8),
+}
+ADAPTIVE = [name for name, method in METHODS.items() if method.adaptive]
+FIXED = [name for name in METHODS if name not in ADAPTIVE]
+THETAS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 
 
 def test_the_order_of_every_method_is_measured():
-    assert {name: method.order for name, method in METHODS.items()} == ORDERS
+    orders = {name: order for name, (order, _) in ORDERS.items()}
+    assert {name: method.order for name, method in METHODS.items()} == orders
 
 
-def forced(t, y):
-    """y' = y cos t + e^{sin t}, with y(0) = 1, has y = (1 + t) e^{sin t}."""
-    return y * torch.cos(t) + torch.exp(torch.sin(t))
+def exact(t: float) -> torch.Tensor:
+    return torch.tensor([math.sin(t) + 1.5, math.cos(2 * t)], dtype=torch.float64)
 
 
-def exact(t):
-    return (1 + t) * torch.exp(torch.sin(t))
+def exact_slope(t: float) -> torch.Tensor:
+    return torch.tensor([math.cos(t), -2 * math.sin(2 * t)], dtype=torch.float64)
 
 
-def as_float_function(t: float, y: torch.Tensor) -> torch.Tensor:
-    return forced(torch.tensor(t, dtype=torch.float64), y)
+def pull(t: float, y: torch.Tensor) -> torch.Tensor:
+    return torch.stack([y[1] ** 2 * math.cos(t) - y[0] ** 2 / 2, torch.sin(2 * y[0]) - y[0] * y[1]])
 
 
-def final_error(method: str, steps: int, t_end: float) -> float:
-    """Error at t_end after `steps` equal steps from t = 0."""
-    grid = [i * t_end / steps for i in range(steps)] + [t_end]
-    y = torch.ones(1, dtype=torch.float64)
+def forced(t: float | torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """A nonlinear system, forced so that `exact` solves it."""
+    t = float(t)
+    return pull(t, y) - pull(t, exact(t)) + exact_slope(t)
+
+
+T_START = 0.3
+
+
+def errors_of(method: str, steps: int, t_end: float) -> tuple[float, float]:
+    """Largest errors at the ends of `steps` equal steps, and inside of them."""
+    tableau = METHODS[method]
+    rows = torch.tensor(tableau.dense_rows(), dtype=torch.float64)
+    grid = [T_START + i * (t_end - T_START) / steps for i in range(steps)] + [t_end]
+    y, at_ends, inside = exact(T_START), 0.0, 0.0
     for t, t_new in pairwise(grid):
-        k = as_float_function(t, y)
-        y, _ = runge_kutta_step(as_float_function, METHODS[method], t, y, t_new - t, k, t_new)
-    return abs(float(y) - float(exact(torch.tensor(t_end, dtype=torch.float64))))
+        dt = t_new - t
+        y_new, k = runge_kutta_step(forced, tableau, t, y, dt, forced(t, y), t_new)
+        k = complete_stages(forced, tableau, t, y, dt, k, t_new, y_new)
+        at_ends = max(at_ends, float((y_new - exact(t_new)).abs().max()))
+        for theta in THETAS:
+            weights = rows @ theta ** torch.arange(1, rows.shape[1] + 1, dtype=torch.float64)
+            error = y + dt * weights @ k - exact(t + theta * dt)
+            inside = max(inside, float(error.abs().max()))
+        y = y_new
+    return at_ends, inside
 
 
 def observed_order(errors: list[float]) -> float:
     return math.log2(errors[-2] / errors[-1])
 
 
-@pytest.mark.parametrize("t_end", [2.0, -0.8])
+@pytest.mark.parametrize("t_end", [1.7, -1.2])
 @pytest.mark.parametrize("method", ORDERS)
 def test_every_method_converges_with_its_order(method, t_end):
-    errors = [final_error(method, steps, t_end) for steps in (32, 64)]
-    assert observed_order(errors) == pytest.approx(ORDERS[method], abs=0.25)
+    steps = (7, 14) if method == "dopri8" else (64, 128)
+    errors = [errors_of(method, n, t_end)[0] for n in steps]
+    assert observed_order(errors) == pytest.approx(ORDERS[method][0], abs=0.3)
 
 
-@pytest.mark.parametrize("method", ["euler", "midpoint", "rk4"])
+@pytest.mark.parametrize("method", ORDERS)
+def test_interpolant_inside_one_step_has_its_order(method):
+    """One step from the exact state, so that the local error alone is seen."""
+    sizes = (0.2, 0.1) if method == "dopri8" else (0.02, 0.01)
+    errors = [errors_of(method, 1, T_START + size)[1] for size in sizes]
+    assert observed_order(errors) == pytest.approx(ORDERS[method][1], abs=0.3)
+
+
+@pytest.mark.parametrize("steps", [6, 9, 12])
+def test_dopri8_is_about_as_accurate_inside_its_steps_as_at_their_ends(steps):
+    at_ends, inside = errors_of("dopri8", steps, 2.0)
+    assert at_ends > 1e-12
+    assert inside < 10 * at_ends
+
+
+def solved_error(method: str, t: torch.Tensor, **choices) -> float:
+    y = solve(forced, exact(float(t[0])), t, method=method, **choices).y
+    return float((y - torch.stack([exact(time) for time in t.tolist()])).abs().max())
+
+
+@pytest.mark.parametrize("method", FIXED)
 def test_solve_converges_with_the_order_of_its_method(method):
-    t = torch.tensor([0.0, 2.0], dtype=torch.float64)
-    y0 = torch.ones(1, dtype=torch.float64)
-    errors = [
-        float(
-            (
-                solve(forced, y0, t, method=method, options={"step_size": h}).y[-1] - exact(t[1])
-            ).abs()
-        )
-        for h in (1 / 32, 1 / 64)
-    ]
-    assert observed_order(errors) == pytest.approx(ORDERS[method], abs=0.25)
+    t = torch.tensor([T_START, 2.3], dtype=torch.float64)
+    errors = [solved_error(method, t, options={"step_size": h}) for h in (1 / 32, 1 / 64)]
+    assert observed_order(errors) == pytest.approx(ORDERS[method][0], abs=0.3)
 
 
-def test_adaptive_error_falls_in_proportion_to_the_tolerance():
-    t = torch.tensor([0.0, 10.0], dtype=torch.float64)
-    y0 = torch.ones(1, dtype=torch.float64)
-    tolerances = [1e-3, 1e-5, 1e-7, 1e-9, 1e-11]
-    errors = [
-        float((solve(forced, y0, t, rtol=tol, atol=tol).y[-1] - exact(t[1])).abs() / exact(t[1]))
-        for tol in tolerances
-    ]
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_adaptive_error_falls_in_proportion_to_the_tolerance_at_all_outputs(method):
+    t = torch.linspace(T_START, 8, 30, dtype=torch.float64)
+    finest = {"adaptive_heun": -6, "fehlberg2": -8, "bosh3": -8}.get(method, -11)
+    tolerances = [10.0**power for power in range(finest, finest + 5)]
+    errors = [solved_error(method, t, rtol=tol, atol=tol) for tol in tolerances]
     slope_of_fit = np.polyfit(np.log10(tolerances), np.log10(errors), 1)[0]
     assert slope_of_fit == pytest.approx(1.0, abs=0.2)
-    assert all(error < 100 * tol for error, tol in zip(errors, tolerances, strict=True))
+    most = 1000 if method == "fehlberg2" else 100  # its estimate is the slope's change / 512
+    assert all(error < most * tol for error, tol in zip(errors, tolerances, strict=True))
 
 
-def test_as_accurate_as_scipy_for_about_as_many_evaluations():
-    t = torch.linspace(0, 10, 21, dtype=torch.float64)
-    ours = solve(forced, torch.ones(1, dtype=torch.float64), t, rtol=1e-8, atol=1e-10)
-
-    def numpy_slope(t, y):
-        return y * np.cos(t) + np.exp(np.sin(t))
-
-    theirs = solve_ivp(numpy_slope, (0, 10), [1.0], rtol=1e-8, atol=1e-10, t_eval=t.numpy())
-    scale = exact(t)
-    our_error = ((ours.y[:, 0] - scale) / scale).abs().max()
-    their_error = ((torch.from_numpy(theirs.y[0]) - scale) / scale).abs().max()
-    assert our_error < 3 * their_error
-    assert ours.stats.nfe < 1.2 * theirs.nfev
+def numpy_slope(t, y):
+    return np.array([y[1], -np.sin(y[0]) + np.cos(t)])
 
 
-@pytest.mark.parametrize(("method", "order"), [("dopri5", 5), ("rk4", 4)])
-def test_interpolant_inside_one_step_has_its_order(method, order):
-    """The local error of dopri5's quartic is O(h⁵), that of the cubic of Hermite O(h⁴)."""
-    t0, tableau = 0.3, METHODS[method]
-    y = exact(torch.tensor([t0], dtype=torch.float64))
-    errors = []
-    for dt in (0.2, 0.1, 0.05):
-        y_new, k = runge_kutta_step(
-            as_float_function, tableau, t0, y, dt, as_float_function(t0, y), t0 + dt
-        )
-        if not tableau.fsal:
-            k = torch.cat([k, as_float_function(t0 + dt, y_new)[None]])
-        times = [t0 + theta * dt for theta in (0.15, 0.3, 0.5, 0.7, 0.9)]
-        got = interpolate(tableau, [Step(t0, dt, y, k)], [0] * 5, times)[:, 0]
-        errors.append(float((got - exact(torch.tensor(times, dtype=torch.float64))).abs().max()))
-    assert observed_order(errors) == pytest.approx(order, abs=0.3)
+def torch_slope(t, y):
+    return torch.stack([y[1], -torch.sin(y[0]) + math.cos(t)])
 
 
-def test_dense_output_is_scipys_on_the_same_steps():
-    def numpy_slope(t, y):
-        return np.array([y[1], -np.sin(y[0]) + np.cos(t)])
+@pytest.mark.parametrize(("method", "theirs"), [("bosh3", RK23), ("dopri5", RK45)])
+def test_as_accurate_as_scipy_for_about_as_many_evaluations(method, theirs):
+    t, y0 = np.linspace(0, 10, 21), [1.0, 0.0]
+    precise = solve_ivp(numpy_slope, (0, 10), y0, method="DOP853", rtol=1e-13, atol=1e-13, t_eval=t)
+    choices = {"rtol": 1e-7, "atol": 1e-9}
+    other = solve_ivp(numpy_slope, (0, 10), y0, method=theirs, t_eval=t, **choices)
+    ours = solve(
+        torch_slope,
+        torch.tensor(y0, dtype=torch.float64),
+        torch.from_numpy(t),
+        method=method,
+        **choices,
+    )
+    assert np.abs(ours.y.numpy().T - precise.y).max() < 3 * np.abs(other.y - precise.y).max()
+    assert ours.stats.nfe < 1.2 * other.nfev
 
-    def torch_slope(t, y):
-        return torch.stack([y[1], -torch.sin(y[0]) + math.cos(t)])
 
-    theirs = solve_ivp(numpy_slope, (0, 6), [1.0, 0.0], method="RK45", dense_output=True, rtol=1e-4)
-    assert len(theirs.sol.interpolants) > 5
-    for piece in theirs.sol.interpolants:
+def test_dopri8_needs_the_fewest_evaluations_at_a_tight_tolerance():
+    t = torch.linspace(0, 10, 3, dtype=torch.float64)
+    y0 = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    precise = solve_ivp(
+        numpy_slope, (0, 10), y0, method="DOP853", rtol=1e-13, atol=1e-13, t_eval=t.numpy()
+    )
+    needed = {}
+    for method in ("dopri5", "tsit5", "dopri8"):
+        ours = solve(torch_slope, y0, t, method=method, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(ours.y.numpy().T, precise.y, atol=1e-9)
+        needed[method] = ours.stats.nfe
+    assert needed["dopri8"] < 0.6 * needed["tsit5"] < 0.7 * needed["dopri5"]
+
+
+@pytest.mark.parametrize(("method", "theirs"), [("bosh3", "RK23"), ("dopri5", "RK45")])
+def test_dense_output_is_scipys_on_the_same_steps(method, theirs):
+    tableau = METHODS[method]
+    rows = torch.tensor(tableau.dense_rows(), dtype=torch.float64)
+    their = solve_ivp(numpy_slope, (0, 6), [1.0, 0.0], method=theirs, dense_output=True, rtol=1e-4)
+    assert len(their.sol.interpolants) > 5
+    for piece in their.sol.interpolants:
         y, t, dt = torch.from_numpy(piece.y_old), float(piece.t_old), float(piece.h)
-        _, k = runge_kutta_step(
-            torch_slope, METHODS["dopri5"], t, y, dt, torch_slope(t, y), float(piece.t)
-        )
-        times = [t + theta * dt for theta in (0.1, 0.4, 0.77, 1.0)]
-        ours = interpolate(METHODS["dopri5"], [Step(t, dt, y, k)], [0] * 4, times)
-        np.testing.assert_allclose(ours.numpy().T, piece(np.array(times)), rtol=1e-13, atol=1e-14)
+        first = torch_slope(t, y)
+        _, k = runge_kutta_step(torch_slope, tableau, t, y, dt, first, float(piece.t))
+        for theta in (0.1, 0.4, 0.77, 1.0):
+            weights = rows @ theta ** torch.arange(1, rows.shape[1] + 1, dtype=torch.float64)
+            ours = (y + dt * weights @ k).numpy()
+            np.testing.assert_allclose(ours, piece(t + theta * dt), rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
@@ -142,9 +190,10 @@ def test_backwards_in_time_returns_to_the_start(method, direction):
 
     there = direction * torch.tensor([0.0, 3.0], dtype=torch.float64)
     y0 = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    options = None if method == "dopri5" else {"step_size": 2e-3}
-    end = solve(rotation, y0, there, method=method, options=options).y[-1]
-    back = solve(rotation, end, there.flip(0), method=method, options=options).y[-1]
-    tolerance = {"euler": 2e-2, "midpoint": 1e-5}.get(method, 1e-6)
+    options = {"step_size": 5e-3} if method in FIXED else None
+    choices = {"method": method, "rtol": 1e-6, "atol": 1e-8, "options": options}
+    end = solve(rotation, y0, there, **choices).y[-1]
+    back = solve(rotation, end, there.flip(0), **choices).y[-1]
+    tolerance = {"euler": 5e-2, "fehlberg2": 1e-3}.get(method, 1e-4)
     torch.testing.assert_close(back, y0, rtol=0, atol=tolerance)
     assert not torch.allclose(end, y0, atol=0.1)

@@ -7,7 +7,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from nodelib import solve
-from nodelib.ode.tableaus import METHODS
+from nodelib.ode.methods import METHODS
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 SETTINGS = {
