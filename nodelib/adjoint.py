@@ -16,10 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.ode.errors import InvalidOptionError
+from nodelib.ode.errors import (
+    InvalidOptionError,
+    NonFiniteError,
+    StepUnderflowError,
+    TooManyStepsError,
+)
 from nodelib.ode.integrate import integrate
 from nodelib.ode.trajectory import Memory, Plan, Statistics, Watch
-from nodelib.ode.transforms import full_precision
+from nodelib.ode.transforms import full_precision, is_finite
 
 __all__ = ["AdjointProblem", "Guard", "attach_adjoint", "pull_back"]
 
@@ -126,6 +131,9 @@ class _Adjoint(torch.autograd.Function):
         problem: AdjointProblem = ctx.problem
         y, t, *params = ctx.saved_tensors
         f = AugmentedSystem(problem.f, y.shape[1], params)
+        if not is_finite(by_y):  # as a scaler of mixed precision makes on purpose
+            nan = [torch.full_like(x, torch.nan) for x in (t, y[0], *params)]
+            return None, None, *nan
         before, memory = f.nfe, Memory()
         theta = y.new_zeros(f.sizes[2])
         by_t: list[Tensor] = []
@@ -139,6 +147,11 @@ class _Adjoint(torch.autograd.Function):
                 by_t.append(-inner(a, problem.f(t[0], y[0])))
             a = a + by_y[i - 1]
         problem.statistics.nfe_backward += f.nfe - before
+        if not (is_finite(a) and is_finite(theta)):
+            raise NonFiniteError(
+                "The adjoint became NaN or infinite on its way back: solved backwards, a fast "
+                "decay is a fast growth. Use gradient='checkpoint' or 'direct', or smaller steps."
+            )
         time_gradient = None
         if ctx.needs_input_grad[2]:
             time_gradient = torch.stack(by_t[::-1]) if by_t else torch.zeros_like(t)
@@ -162,7 +175,15 @@ def segment(
             "use gradient='direct'."
         )
     with torch.no_grad(), problem.guard():
-        path = integrate(f, problem.plan, start.detach(), times, memory=memory, watch=problem.watch)
+        try:
+            path = integrate(
+                f, problem.plan, start.detach(), times, memory=memory, watch=problem.watch
+            )
+        except (NonFiniteError, StepUnderflowError, TooManyStepsError) as error:
+            raise type(error)(
+                f"In the backward solve of the adjoint: {error} "
+                "Or use gradient='checkpoint', which solves nothing backwards."
+            ) from None
     if not torch.is_grad_enabled():
         return path.y[-1]
     sizes = start.numel(), start.numel(), f.sizes[2]

@@ -7,16 +7,21 @@ states and can be differentiated again; parameters of an event function get thei
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nodelib.ode.errors import InvalidOptionError, InvalidStateError
+from nodelib.ode.errors import (
+    InvalidOptionError,
+    InvalidStateError,
+    InvalidTimesError,
+    TooManyStepsError,
+)
 from nodelib.ode.events import Event, attach_event_time
 from nodelib.ode.options import AdjointOptions
-from nodelib.ode.problem import read_problem
+from nodelib.ode.problem import read_params, read_problem
 from nodelib.ode.state import FlatSystem, Func, Layout, State, read_times
 from nodelib.solve import Solution, run, solve
 from nodelib.translation import (
@@ -116,16 +121,16 @@ def odeint_adjoint(
                 "The options of one method do not fit another. Give adjoint_options along with "
                 "adjoint_method."
             )
-        if isinstance(adjoint_params, Tensor):
-            raise InvalidOptionError(
-                "adjoint_params is a tensor, and its rows are not what func uses. Write "
-                "adjoint_params=(w,)."
-            )
-        given = func.parameters() if isinstance(func, torch.nn.Module) else ()
-        params = tuple(given if adjoint_params is None else adjoint_params)
+        given = adjoint_params
+        if given is None:
+            given = tuple(func.parameters()) if isinstance(func, torch.nn.Module) else ()
+        given = given if isinstance(given, Tensor) or not isinstance(given, Iterable) else (*given,)
+        params = read_params(given)
+        if not isinstance(adjoint_options, Mapping | None):
+            raise InvalidOptionError("adjoint_options must be a dictionary, such as {}.")
         norm = (adjoint_options or {}).get("norm", "full")
         if callable(norm):
-            if not all(p.requires_grad for p in params):
+            if not all(p.requires_grad for p in given):
                 warnings.warn(
                     "An adjoint parameter was passed without requiring gradient. It takes no part "
                     "in the adjoint and its norm.",
@@ -171,6 +176,12 @@ def odeint_event(
         >>> round(t.item(), 4)
         2.0
     """
+    if not callable(event_fn) or not isinstance(t0, Tensor) or t0.numel() != 1:
+        with torchdiffeqs_errors():
+            raise InvalidOptionError(
+                "odeint_event needs a function event_fn(t, y) and a tensor t0 of one time. "
+                "Write for example t0=torch.tensor(0.0)."
+            )
     start = t0.reshape(-1)
     t = torch.cat([start, start.detach() + (-1.0 if reverse_time else 1.0)])
     t_event, states = odeint_interface(func, y0, t, event_fn=event_fn, **kwargs)
@@ -211,9 +222,12 @@ def odeint_dense(
         >>> y(torch.tensor([0.2, 0.7])).shape
         torch.Size([2, 2])
     """
-    ends = [torch.as_tensor(end, dtype=torch.float64).reshape(()).detach() for end in (t0, t1)]
-    t = torch.stack(ends)
     with torchdiffeqs_errors():
+        try:
+            ends = [torch.as_tensor(end, dtype=torch.float64).reshape(()) for end in (t0, t1)]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InvalidTimesError("t0 and t1 must be one number each.") from error
+        t = torch.stack(ends).detach()
         tableau = method_of(method)
         native = native_options(tableau, func, y0, t, options or {})
         return solve(func, y0, t, method=tableau, rtol=rtol, atol=atol, options=native, dense=True)
@@ -237,7 +251,7 @@ def call(
     if not isinstance(y0, (Tensor, tuple)):
         raise InvalidStateError(f"y0 must be a tensor or a tuple, not a {type(y0).__name__}.")
     tableau = method_of(method)
-    if not isinstance(t, Tensor) or t.dim() != 1 or not t.is_floating_point():
+    if not isinstance(t, Tensor) or t.dim() != 1 or not t.is_floating_point() or not len(t):
         read_times(t, torch.float64)  # which says what is wrong with it
     native = native_options(tableau, func, y0, t, options or {})
     gradient: Any = "direct" if adjoint is None else "adjoint"
@@ -261,12 +275,13 @@ def call(
     if event_fn is None:
         return run(problem, forward, backward, torchdiffeqs_errors).y
     with torch.no_grad():
-        if problem.event is not None and not event_fn(t[0], y0).all():  # it is over already
+        if problem.event is not None and not problem.event.components(t[0], problem.y0).all():
             twice = problem.layout.unflatten(torch.stack([problem.y0, problem.y0]))
             return t[0].detach(), twice
     solution = run(problem, forward, backward, torchdiffeqs_errors)
     if solution.stats.ended != "event":
-        raise RuntimeError(
-            f"No event within {FIXED_STEPS_TO_EVENT} steps. Is event_fn's sign right?"
+        raise TooManyStepsError(
+            f"There was no event within {FIXED_STEPS_TO_EVENT} steps. Check the sign of event_fn, "
+            "or take larger steps."
         )
     return solution.t[-1].detach(), solution.y

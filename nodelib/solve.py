@@ -56,14 +56,26 @@ class Solution:
             raise InvalidTimesError(
                 "Call solve(..., dense=True), with two times or more, to evaluate between them."
             )
-        query = torch.as_tensor(t, dtype=torch.float64, device="cpu")
+        try:
+            complex_or_meta = isinstance(t, Tensor) and (t.is_complex() or t.is_meta)
+            query = torch.as_tensor(
+                None if complex_or_meta else t, dtype=torch.float64, device="cpu"
+            )
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise InvalidTimesError(f"{t!r} is no time. Ask for a number or a vector.") from error
         ends = self._dense.interval
         if query.dim() > 1 or not bool(((query >= ends[0]) & (query <= ends[1])).all()):
             raise InvalidTimesError(
                 f"The solution is known from {ends[0]:g} to {ends[1]:g}. "
                 "Ask for a time, or a vector of times, within."
             )
-        states = self._dense(query.reshape(-1))
+        with full_precision(self._dense.steps[0].y):
+            states = self._dense(query.reshape(-1))
+        if not is_finite(states):
+            raise NonFiniteError(
+                "The solution overflows its dtype between two steps. Convert y0 to float64, or "
+                "tighten the tolerances."
+            )
         return self._layout.unflatten(states if query.dim() else states[0])
 
 
@@ -102,8 +114,8 @@ def solve(
             adjoint equation backwards (memory constant in steps, error set by the tolerances);
             "checkpoint" stores one state a step and takes the steps again: the direct gradient.
         params: for "adjoint" and "checkpoint", the tensors besides y0 and t that get a gradient;
-            `None`: the parameters that func is found to use at the first time, and all of them
-            if it is a module.
+            `None`: all parameters of a module, and whatever else func is found to use at the
+            first time.  Name them if func uses some only later.
         adjoint: `AdjointOptions`, or a dictionary of their fields.
         event: g(t, y), a real tensor; the solve ends where one of its entries changes sign.  That
             time is the last entry of `Solution.t`, and gradients flow through it.  t[-1] may be

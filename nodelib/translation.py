@@ -14,9 +14,10 @@ from nodelib.ode.errors import (
     InvalidOptionError,
     InvalidTimesError,
     SolverError,
+    TooManyStepsError,
 )
 from nodelib.ode.methods import METHODS, find_method
-from nodelib.ode.options import AdaptiveOptions, FixedOptions, is_number
+from nodelib.ode.options import AdaptiveOptions, FixedOptions, is_number, read_time_list
 from nodelib.ode.problem import Problem
 from nodelib.ode.state import Func, Layout, State
 from nodelib.ode.tableaus import Tableau
@@ -75,12 +76,13 @@ def native_options(
     if not adaptive:
         return fixed_options(func, y0, t, given)
     given.pop("dtype", None)
-    ends = t.detach().to("cpu", torch.float64)
+    ends = t.detach().to("cpu", torch.float64)[[0, -1]].tolist()
     for old, new in (("step_t", "land_on"), ("jump_t", "jumps")):
         if (times := given.pop(old, None)) is not None:
-            times = torch.as_tensor(times, dtype=torch.float64).reshape(-1).cpu()
-            ahead = times >= ends[0] if len(ends) < 2 or ends[1] > ends[0] else times <= ends[0]
-            given[new] = tuple(times[ahead].tolist())
+            times = read_time_list(f"The option {old}", times)
+            given[new] = tuple(
+                time for time in times if (time - ends[0]) * (ends[-1] - ends[0]) >= 0
+            )
     # torchdiffeq counts the steps of each output interval, and by default never gives up.
     steps = number(given.pop("max_num_steps", 0)) or DEFAULT_STEPS
     if steps is not DEFAULT_STEPS and is_number(steps):
@@ -94,7 +96,8 @@ def native_options(
 def fixed_options(func: Func, y0: State, t: Tensor, given: dict[str, Any]) -> FixedOptions:
     """Options of a fixed-step method; the grid's constructor sees times as a tensor like t."""
     size, constructor = given.get("step_size"), given.get("grid_constructor")
-
+    if constructor is not None and not callable(constructor):
+        raise InvalidOptionError("grid_constructor must be a function of (func, y0, t).")
     layout = Layout.of(y0)
 
     def flat_func(t: Tensor, y: Tensor) -> Tensor:
@@ -104,6 +107,8 @@ def fixed_options(func: Func, y0: State, t: Tensor, given: dict[str, Any]) -> Fi
         assert constructor is not None
         like = (func, y0) if isinstance(y0, Tensor) else (flat_func, layout.flatten(y0))
         points = constructor(*like, torch.tensor(times, dtype=t.dtype, device=t.device))
+        if not isinstance(points, Tensor):
+            return read_time_list("The grid", points)
         numbers: list[float] = points.detach().to("cpu", torch.float64).tolist()
         return numbers
 
@@ -133,8 +138,10 @@ def horizon(t: Tensor, options: FixedOptions | AdaptiveOptions) -> Tensor:
 
 def tolerance(value: Any, y0: State) -> Any:
     """For a tensor state, a list of numbers is a tensor; for a tuple, a vector is a list."""
+    if isinstance(y0, Tensor) and isinstance(value, (tuple, list)):
+        return torch.tensor(value) if all(map(is_number, value)) else value
     if isinstance(y0, Tensor):
-        return torch.as_tensor(value) if isinstance(value, (tuple, list)) else value
+        return value
     return list(value) if isinstance(value, Tensor) and value.dim() else value
 
 
@@ -168,7 +175,13 @@ def watches(func: Func, problem: Problem) -> tuple[Watch, Watch]:
 
             def call_back(t: float, y: Tensor, dt: float) -> None:
                 time, size = (torch.tensor(x, dtype=dtype, device=y.device) for x in (t, abs(dt)))
+                before = y._version
                 callback(time, state(y), size)
+                if y._version != before:
+                    raise FunctionOutputError(
+                        f"{name} changed the state in place, which would spoil the solution. "
+                        "Work on a clone of it."
+                    )
 
             return call_back
 
@@ -193,6 +206,8 @@ def torchdiffeqs_errors() -> Iterator[None]:
     except SolverError as error:
         kind: type[Exception] = AssertionError
         bases: tuple[type[Exception], ...] = (type(error), kind)
+        if isinstance(error, TooManyStepsError):
+            bases = (*bases, RuntimeError)
         if isinstance(error, InvalidTimesError):
             bases = (*bases, TypeError, IndexError)
         if isinstance(error, FunctionOutputError):

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from nodelib import FixedOptions, solve
-from nodelib import checkpoint as checkpoint_module
 from nodelib.ode.methods import METHODS
 
 DOUBLE = torch.float64

@@ -101,7 +101,9 @@ def integrate_adaptive(
         estimate = torch.addmv(y.detach(), k.detach().T, weights.error, beta=0.0, alpha=dt)
         (error,) = tolerance.norms([estimate], y, y_new)
         tried = abs(dt) * controller.factor(error, memory.error)
-        if error <= 1.0 or (abs(dt) <= options.min_step and isfinite(error)):
+        # A step of a few spacings of floating-point times cannot be cut.
+        shortest = 4 * ulp(t_new) if landing else 0.0
+        if error <= 1.0 or (abs(dt) <= max(options.min_step, shortest) and isfinite(error)):
             watch.accept(t, y, dt)
             attempt = Attempt(t, dt, t_new, t_first, t_last)
             buffer, new_slope = path.accept(attempt, y, k, y_new, buffer)

@@ -84,9 +84,15 @@ class Tolerance:
             scale = torch.add(floor(self.atol, size.dtype, size.device), size, alpha=self.rtol)
         norms = [self.norm(v / scale) for v in vectors]
         if len(norms) == 1 and norms[0].dim() == 0:
-            return [float(norms[0]) / self.roots[0]]
-        read: list[list[float]] = torch.stack(norms).view(len(norms), -1).tolist()
-        return [self.largest(parts) for parts in read]
+            values = [float(norms[0]) / self.roots[0]]
+        else:
+            read: list[list[float]] = torch.stack(norms).view(len(norms), -1).tolist()
+            values = [self.largest(parts) for parts in read]
+        if any(value < 0 for value in values):
+            raise InvalidOptionError(
+                "norm returned a negative number. Use for example y.abs().max()."
+            )
+        return values
 
     def largest(self, parts: list[float]) -> float:
         """The largest of the parts' norms, once they are divided by their roots."""
@@ -121,6 +127,10 @@ def read_tolerance(
         InvalidOptionError: not finite, negative or of the wrong shape.
     """
     refusal = f"{name} is {value!r}, but a tolerance is a finite number of at least 0"
+    if isinstance(value, Tensor) and value.is_meta:
+        raise InvalidOptionError(
+            f"{name} is on the meta device and holds no number. Give a number."
+        )
     if isinstance(value, Tensor) and value.requires_grad:
         raise InvalidOptionError(
             f"{name} requires a gradient, but a solution is not differentiated with respect to its "

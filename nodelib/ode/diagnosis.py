@@ -17,6 +17,11 @@ def explain_too_many_steps(steps: int, t: float, t_end: float, size: float) -> N
     Raises:
         TooManyStepsError: always.
     """
+    if abs(t_end) == float("inf"):
+        raise TooManyStepsError(
+            f"{steps} steps reached t = {t:g}, and the event has not come. Check the sign of the "
+            "event function, raise the option max_steps, or give a finite last time."
+        )
     raise TooManyStepsError(
         f"{steps} steps reached only t = {t:g} of {t_end:g}, with a step size of {size:.3g}. "
         "Loosen the tolerances, raise the option max_steps, or look for a stiff or very long "

@@ -181,7 +181,7 @@ def as_norm(value: Any, like: Tensor) -> Tensor:
             f"norm must return a real number or a tensor of shape (), not {value!r}. "
             "A norm is for example y.abs().max()."
         )
-    return torch.as_tensor(value, device=like.device).detach().abs().reshape(())
+    return torch.as_tensor(value, device=like.device).detach().reshape(())
 
 
 def read_params(params: Sequence[Tensor]) -> tuple[Tensor, ...]:

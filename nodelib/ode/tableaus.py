@@ -76,7 +76,7 @@ class Tableau:
             InvalidOptionError: lengths that differ, a first node that is not 0, an order below 1.
         """
         s = len(self.b)
-        rows = len(self.c) == s and [len(row) for row in self.a] == list(range(s))
+        rows = len(self.c) == s > 0 and [len(row) for row in self.a] == list(range(s))
         if not rows or self.c[0] != 0.0 or len(self.error or self.b) != s or self.order < 1:
             raise InvalidOptionError(
                 f"The tableau {self.name!r} is no explicit Runge–Kutta method: b, c and error have "

@@ -123,7 +123,10 @@ def test_what_func_returns(func, y0, words, method):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"method": "rk5"}, ["'rk5'", "'euler', 'midpoint', 'heun2', 'heun3', 'rk4', 'adaptive_heun'"]),
+        (
+            {"method": "rk5"},
+            ["'rk5'", "'euler', 'midpoint', 'heun2', 'heun3', 'rk4', 'adaptive_heun'"],
+        ),
         ({"method": None}, ["None", "'dopri5'"]),
         ({"options": {"step_size": 0.1}}, ["'dopri5'", "step_size", "max_steps"]),
         ({"method": "rk4", "options": {"max_steps": 5}}, ["'rk4'", "max_steps", "step_size"]),
