@@ -123,7 +123,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, by_y: Tensor) -> tuple[Tensor | None, ...]:
-        with full_precision(by_y):
+        with full_precision(by_y), ctx.problem.guard():
             return _Adjoint.pull_back(ctx, by_y)
 
     @staticmethod
@@ -174,7 +174,7 @@ def segment(
             "The adjoint can be differentiated again, but not twice more. For third derivatives "
             "use gradient='direct'."
         )
-    with torch.no_grad(), problem.guard():
+    with torch.no_grad():
         try:
             path = integrate(
                 f, problem.plan, start.detach(), times, memory=memory, watch=problem.watch

@@ -239,6 +239,7 @@ def solve_apart(
         module = f.func.parameters() if isinstance(f.func, torch.nn.Module) else ()
         found = [*module, *captured_parameters(slope, since)]
         params = tuple({id(p): p for p in found if p.requires_grad}.values())
+    slope = slope.detach()  # its graph has done its work
     start, checkpoint = problem.y0, problem.gradient == "checkpoint"
     reverse = None if checkpoint else read_backward_plan(problem, params)
     if checkpoint and t.requires_grad:  # starting later is starting at the old time, moved back
@@ -250,7 +251,7 @@ def solve_apart(
             start.detach(),
             problem.times,
             keep="states" if checkpoint else "nothing",
-            first_slope=slope.detach(),
+            first_slope=slope,
             watch=watch,
         )
     if reverse is None:

@@ -78,11 +78,12 @@ def integrate_adaptive(
     if size is None:
         size = initial_step(f, t, y, slope, t_end - t, tableau.order, tolerance)
     size = max(size, 4 * ulp(t))  # so far from 0, no step is shorter
+    longest = min(options.max_step, torch.finfo(y.dtype).max)
     t_first, targets, buffer, left_domain = t, Targets(options, t, t_end), memory.buffer, False
     while t != t_end:
         if statistics.accepted + statistics.rejected >= options.max_steps:
             explain_too_many_steps(options.max_steps, t, t_end, size)
-        size = min(max(size, options.min_step), options.max_step)
+        size = min(max(size, options.min_step), longest)
         t_new, dt = t + direction * size, direction * size
         # A step ends at its target also where a sliver of rounding would be left for another.
         landing = (t_new - targets.next) * direction > -4 * ulp(targets.next)
@@ -98,7 +99,8 @@ def integrate_adaptive(
         t_last = f.beside(t_new, -dt) if landing and targets.is_jump else t_new
         watch.attempt(t, y, dt)
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, slope, t_last, buffer)
-        estimate = torch.addmv(y.detach(), k.detach().T, weights.error, beta=0.0, alpha=dt)
+        ends = (y.detach(), k.detach()) if torch.is_grad_enabled() else (y, k)
+        estimate = torch.addmv(ends[0], ends[1].T, weights.error, beta=0.0, alpha=dt)
         (error,) = tolerance.norms([estimate], y, y_new)
         tried = abs(dt) * controller.factor(error, memory.error)
         # A step of a few spacings of floating-point times cannot be cut.

@@ -82,13 +82,13 @@ class Tolerance:
             scale = (self.rtol * size + self.atol).clamp_(min=smallest)
         else:
             scale = torch.add(floor(self.atol, size.dtype, size.device), size, alpha=self.rtol)
-        norms = [self.norm(v / scale) for v in vectors]
-        if len(norms) == 1 and norms[0].dim() == 0:
-            values = [float(norms[0]) / self.roots[0]]
+        if len(vectors) == 1 and len(self.roots) == 1:
+            values = [float(self.norm(vectors[0] / scale)) / self.roots[0]]
         else:
+            norms = [self.norm(v / scale) for v in vectors]
             read: list[list[float]] = torch.stack(norms).view(len(norms), -1).tolist()
             values = [self.largest(parts) for parts in read]
-        if any(value < 0 for value in values):
+        if min(values) < 0:
             raise InvalidOptionError(
                 "norm returned a negative number. Use for example y.abs().max()."
             )
@@ -140,8 +140,8 @@ def read_tolerance(
         value = float(value)
     if is_number(value):
         number = float(value)  # type: ignore[arg-type]
-        if not 0 <= number < float("inf"):
-            raise InvalidOptionError(f"{refusal}.")
+        if not 0 <= number < torch.finfo(like.dtype).max:
+            raise InvalidOptionError(f"{refusal}, and no larger than {like.dtype} can hold.")
         return number
     parts: Any = [value] if isinstance(value, Tensor) else value
     fits = isinstance(parts, (tuple, list)) and len(parts) == len(shapes)

@@ -22,9 +22,9 @@ __all__ = [
     "interpolate",
 ]
 
-GATHER_LIMIT = 2**16
+GATHER_LIMIT = 2**14
 """Numbers kept in stages before a product is taken: many small steps share one product, and the
-stages of a large state are not held longer than their own step."""
+stages of a large state are neither copied nor held longer than their own step."""
 
 GATHER_STEPS = 64
 """Steps that share a product at most: each multiplies the zero weights of the others."""
@@ -67,17 +67,27 @@ def interpolate(
 ) -> Tensor:
     """The solution at `times`, time i inside `steps[which[i]]`; returns (len(times), N)."""
     y = steps[0].y
+    if len(steps) == 1:
+        times = times if isinstance(times, Tensor) else on_host(times)
+        theta = (times - steps[0].t) / steps[0].dt
+        weights = steps[0].dt * polynomials(interpolant, theta)
+        return torch.addmm(y, weights.to(y.device, y.dtype), steps[0].k)
     index = torch.tensor(which, dtype=torch.long, device="cpu")
     starts = on_host([step.t for step in steps])[index]
     sizes = on_host([step.dt for step in steps])[index]
     theta = ((times if isinstance(times, Tensor) else on_host(times)) - starts) / sizes
-    rows = on_host(interpolant.rows)
-    powers = torch.stack([theta**power for power in range(1, rows.shape[1] + 1)], dim=1)
     mine = torch.nn.functional.one_hot(index, len(steps))
-    weights = mine[:, :, None] * (sizes[:, None] * (powers @ rows.T))[:, None, :]
+    weights = mine[:, :, None] * (sizes[:, None] * polynomials(interpolant, theta))[:, None, :]
     stages = torch.cat([step.k for step in steps])
     bases = torch.stack([step.y for step in steps])[index.to(y.device)]
     return torch.addmm(bases, weights.flatten(1).to(y.device, y.dtype), stages)
+
+
+def polynomials(interpolant: Interpolant, theta: Tensor) -> Tensor:
+    """b_i(θ) for each θ, shape (len(theta), rows of the interpolant)."""
+    rows = on_host(interpolant.rows)
+    powers = torch.stack([theta**power for power in range(1, rows.shape[1] + 1)], dim=1)
+    return powers @ rows.T
 
 
 def on_host(numbers: Sequence[Any]) -> Tensor:

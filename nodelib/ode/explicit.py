@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodelib.ode.tableaus import Tableau
-from nodelib.ode.transforms import is_wrapped
+from nodelib.ode.transforms import is_transforming, is_wrapped
 
 __all__ = ["StageBuffer", "combine", "complete_stages", "runge_kutta_step"]
 
@@ -71,26 +71,28 @@ def runge_kutta_step(
     Returns:
         The new state, shape (N,), and the stages k, shape (s, N); (s − 1, N) without the last.
     """
-    weights, last = tableau.weights(y.dtype, y.device), tableau.stages - 1
-    grad = torch.is_grad_enabled()
-    recording = grad and (first_stage.requires_grad or y.requires_grad)
-    recording = recording or is_wrapped(first_stage) or is_wrapped(y)
+    weights, a, c = tableau.weights(y.dtype, y.device), tableau.a, tableau.c
+    grad, last = torch.is_grad_enabled(), len(a) - 1
+    wrapping = is_transforming()
+    recording = (grad and (first_stage.requires_grad or y.requires_grad)) or (
+        wrapping and (is_wrapped(first_stage) or is_wrapped(y))
+    )
     stages, buffer = [first_stage], buffer or StageBuffer()
     if not recording:  # without a graph to keep, stages go straight to one buffer
         buffer.prepare(tableau, y)
         buffer.rows[0].copy_(first_stage)
     y_stage = y
-    for i in range(1, tableau.stages):
+    for i in range(1, last + 1):
         columns = torch.stack(stages).T if recording else buffer.before[i]
         y_stage = torch.addmv(y, columns, weights.a[i], alpha=dt)
-        if i == last and tableau.fsal and not last_stage:
+        if i == last and not last_stage and tableau.fsal:
             return y_stage, columns.T
-        stage = f(t_new if tableau.c[i] == 1.0 else t + tableau.c[i] * dt, y_stage)
-        late = (grad and stage.requires_grad) or is_wrapped(stage)
-        if late and not recording:  # a parameter enters in the middle of the step
-            recording, stages = True, [row.clone() for row in buffer.rows[:i]]
+        stage = f(t_new if c[i] == 1.0 else t + c[i] * dt, y_stage)
         if recording:
             stages.append(stage)
+        elif (grad and stage.requires_grad) or (wrapping and is_wrapped(stage)):
+            # a parameter enters in the middle of the step
+            recording, stages = True, [*(row.clone() for row in buffer.rows[:i]), stage]
         else:
             buffer.rows[i].copy_(stage)
     k = torch.stack(stages) if recording else buffer.prepare(tableau, y)

@@ -155,23 +155,20 @@ class FlatSystem:
             self._check(derivative, y)
             joined = torch.cat([part.reshape(-1) for part in derivative])
             return joined if joined.dtype is self.dtype else joined.to(self.dtype)
-        if not self._is_usual(derivative):
-            self._check(derivative, y)
-            derivative = derivative.to(self.dtype).reshape(self.shape)
-        if derivative._version:  # written in place, perhaps a buffer that func will use again
-            derivative = derivative.clone()
-        flat: Tensor = derivative if self.is_vector else derivative.reshape(-1)
-        return flat
-
-    def _is_usual(self, derivative: Any) -> bool:
-        """Whether the derivative of a single tensor is as it should be, told at the least cost."""
-        return (
+        usual = (  # told at the least cost
             type(derivative) is Tensor
             and derivative.shape == self.shape
             and derivative.dtype is self.dtype
             and derivative.device == self.device
             and derivative.layout is torch.strided
         )
+        if not usual:
+            self._check(derivative, y)
+            derivative = derivative.to(self.dtype).reshape(self.shape)
+        if derivative._version:  # written in place, perhaps a buffer that func will use again
+            derivative = derivative.clone()
+        flat: Tensor = derivative if self.is_vector else derivative.reshape(-1)
+        return flat
 
     def beside(self, t: float, direction: float) -> float:
         """The time next to t, before or after it, that func can tell from t."""
@@ -262,6 +259,11 @@ def read_times(t: Tensor, dtype: torch.dtype, open_end: bool = False) -> list[fl
                 f"t[{i}] = {time:g} is too large for {dtype}, the dtype of the state, in which "
                 "func gets its time. Convert y0 to float64 or measure time in a larger unit."
             )
+    if not open_end and abs(times[-1] - times[0]) > torch.finfo(dtype).max:
+        raise InvalidTimesError(
+            f"The interval from {times[0]:g} to {times[-1]:g} is too long for {dtype}, the dtype "
+            "of the state. Convert y0 to float64 or measure time in a larger unit."
+        )
     increasing = times[-1] > times[0]
     for i, (earlier, later) in enumerate(pairwise(times)):
         if earlier == later or (later > earlier) != increasing:

@@ -214,6 +214,11 @@ class Path:
         if needed and self.interpolant.needs_more_stages:
             k = complete_stages(self.f, tableau, t, y, dt, k, attempt.t_last, y_new)
             slope = k[tableau.stages - 1 if tableau.fsal else tableau.stages]
+        if not needed and self.keep == "nothing":  # the usual case, at the least cost
+            self.outputs.at_end(attempt.t_new, y_new)
+            self.statistics.accepted += 1
+            self.statistics.step_times.append(attempt.t_new)
+            return buffer, slope
         step = Step(t, dt, y, k, attempt.t_new, y_new)
         if self.watch.event is not None:
             self.event = self.watch.event(step)

@@ -20,10 +20,16 @@ __all__ = [
     "full_precision",
     "has_tangent",
     "is_finite",
+    "is_transforming",
     "is_wrapped",
     "refuse_transforms",
     "unwrapped",
 ]
+
+
+def is_transforming() -> bool:
+    """Whether any transform of torch.func is being applied."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def is_wrapped(y: Tensor) -> bool:
