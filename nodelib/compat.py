@@ -1,9 +1,19 @@
 """torchdiffeq's four functions, by name, argument and kind of error, over nodelib's solver.
 
-A program written for torchdiffeq 0.2.5 runs with `import nodelib as torchdiffeq`.  Where the two
-differ on purpose: no evaluation outside of [t[0], t[-1]]; outputs between fixed steps are
-interpolated by cubics unless options={"interp": "linear"}; the adjoint is right for complex
-states and can be differentiated again; parameters of an event function get their gradient.
+A program written for torchdiffeq 0.2.5 runs with `import nodelib as torchdiffeq`, if its method is
+one of `nodelib.METHODS`.  Here "dopri5" takes torchdiffeq's estimate of the error of a step, two
+thirds of Dormand and Prince's, which `nodelib.solve` takes, so that equal tolerances mean equal
+steps.  Where the two differ on purpose:
+
+- func is not evaluated outside of [t[0], t[-1]];
+- outputs between fixed steps are interpolated by cubics unless options={"interp": "linear"};
+- "adaptive_heun" and "fehlberg2" begin each step with the slope at the new state, not at a stage;
+- after a step that was cut short to end at a time of `step_t` or `jump_t`, the next is as long as
+  the one before would have been;
+- a solve gives up after a million steps, unless `max_num_steps` says otherwise;
+- the gradient to t is that of the solution, not of the steps; the adjoint is right for complex
+  states and can be differentiated again; parameters of an event function get their gradient;
+- a tuple keeps the dtype of each of its tensors.
 """
 
 import warnings

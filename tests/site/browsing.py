@@ -19,7 +19,7 @@ Visit = Callable[..., Watched]
 
 
 def settle(page: Page) -> None:
-    """Wait until the mathematics is set and the widgets are mounted."""
+    """Wait until the mathematics is set, the widgets are mounted and no color is on its way."""
     page.wait_for_load_state("load")
     page.wait_for_function(
         """async () => {
@@ -35,4 +35,10 @@ def settle(page: Page) -> None:
             const asked = document.querySelectorAll(views).length;
             return document.querySelectorAll(".book-widget > *").length >= asked;
         }"""
+    )
+    page.wait_for_function(
+        """() => document.getAnimations().every(
+            (moving) => moving.playState === "finished"
+                || moving.effect?.getComputedTiming().endTime === Infinity
+        )"""
     )
