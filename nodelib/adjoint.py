@@ -49,6 +49,18 @@ class AugmentedSystem:
 
     def __call__(self, t: float | Tensor, s: Tensor) -> Tensor:
         """The time derivative of s = (y, a, θ̄)."""
+        return torch.cat(self.evaluate(t, s))
+
+    def place(self, row: Tensor) -> Tensor:
+        """A vector of shape (2N + P,) as a place where `put` writes a derivative."""
+        return row
+
+    def put(self, place: Tensor, t: float, s: Tensor) -> None:
+        """Write the time derivative of s = (y, a, θ̄) to a place, without a graph."""
+        torch.cat(self.evaluate(t, s), out=place)
+
+    def evaluate(self, t: float | Tensor, s: Tensor) -> list[Tensor]:
+        """The time derivatives of y, a and θ̄."""
         again = torch.is_grad_enabled()
         y, a, _ = s.split(self.sizes)
         with torch.enable_grad():
@@ -57,7 +69,7 @@ class AugmentedSystem:
             slope = self.f(t, y)
             by = pull_back(slope, (y, *self.params), -a, again)
         parts = [g.reshape(-1).to(s.dtype) for g in by]
-        return torch.cat([slope if again else slope.detach(), *parts])
+        return [slope if again else slope.detach(), *parts]
 
     def beside(self, t: float, direction: float) -> float:
         """As of the system itself."""

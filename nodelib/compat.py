@@ -32,7 +32,8 @@ from nodelib.ode.errors import (
 from nodelib.ode.events import Event, attach_event_time
 from nodelib.ode.options import AdjointOptions
 from nodelib.ode.problem import read_params, read_problem
-from nodelib.ode.state import FlatSystem, Func, Layout, State, read_times
+from nodelib.ode.state import Func, Layout, State, read_times
+from nodelib.ode.system import FlatSystem
 from nodelib.solve import Solution, run, solve
 from nodelib.translation import (
     FIXED_STEPS_TO_EVENT,

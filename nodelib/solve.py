@@ -18,7 +18,8 @@ from nodelib.ode.events import Event, attach_event_time
 from nodelib.ode.integrate import integrate
 from nodelib.ode.options import AdaptiveOptions, AdjointOptions, FixedOptions
 from nodelib.ode.problem import Gradient, Problem, read_backward_plan, read_problem
-from nodelib.ode.state import FlatSystem, Func, Layout, State
+from nodelib.ode.state import Func, Layout, State
+from nodelib.ode.system import FlatSystem
 from nodelib.ode.tableaus import Tableau
 from nodelib.ode.trajectory import Keep, Statistics, Trajectory, Watch
 from nodelib.ode.transforms import full_precision, has_tangent, is_finite, unwrapped

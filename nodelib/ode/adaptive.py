@@ -9,9 +9,9 @@ from torch import Tensor
 from nodelib.ode.controller import StepController, initial_step
 from nodelib.ode.diagnosis import explain_too_many_steps, explain_underflow
 from nodelib.ode.errors import NonFiniteError, TooManyStepsError
-from nodelib.ode.explicit import runge_kutta_step
+from nodelib.ode.explicit import System, runge_kutta_step
 from nodelib.ode.options import AdaptiveOptions
-from nodelib.ode.trajectory import Attempt, Keep, Memory, Path, Plan, System, Trajectory, Watch
+from nodelib.ode.trajectory import Attempt, Keep, Memory, Path, Plan, Trajectory, Watch
 
 __all__ = ["integrate_adaptive"]
 
@@ -80,6 +80,7 @@ def integrate_adaptive(
     size = max(size, 4 * ulp(t))  # so far from 0, no step is shorter
     longest = min(options.max_step, torch.finfo(y.dtype).max)
     t_first, targets, buffer, left_domain = t, Targets(options, t, t_end), memory.buffer, False
+    magnitude = y.detach().abs()
     while t != t_end:
         if statistics.accepted + statistics.rejected >= options.max_steps:
             explain_too_many_steps(options.max_steps, t, t_end, size)
@@ -99,19 +100,20 @@ def integrate_adaptive(
         t_last = f.beside(t_new, -dt) if landing and targets.is_jump else t_new
         watch.attempt(t, y, dt)
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, slope, t_last, buffer)
-        ends = (y.detach(), k.detach()) if torch.is_grad_enabled() else (y, k)
-        estimate = torch.addmv(ends[0], ends[1].T, weights.error, beta=0.0, alpha=dt)
-        (error,) = tolerance.norms([estimate], y, y_new)
+        plain = (k.detach(), y_new.detach()) if torch.is_grad_enabled() else (k, y_new)
+        magnitude_new = plain[1].abs()
+        estimate = torch.addmv(plain[1], plain[0].T, weights.error, beta=0.0, alpha=dt)
+        (error,) = tolerance.norms([estimate], torch.maximum(magnitude, magnitude_new))
         tried = abs(dt) * controller.factor(error, memory.error)
         # A step of a few spacings of floating-point times cannot be cut.
         shortest = 4 * ulp(t_new) if landing else 0.0
         if error <= 1.0 or (abs(dt) <= max(options.min_step, shortest) and isfinite(error)):
             watch.accept(t, y, dt)
             attempt = Attempt(t, dt, t_new, t_first, t_last)
-            buffer, new_slope = path.accept(attempt, y, k, y_new, buffer)
+            new_slope = path.accept(attempt, y, k, y_new, buffer)
             if path.event is not None:
                 break
-            t, y, t_first, left_domain = t_new, y_new, t_new, False
+            t, y, magnitude, t_first, left_domain = t_new, y_new, magnitude_new, t_new, False
             memory.error = error
             size = max(size, tried) if landing else tried  # a step cut short says little
             if landing and targets.is_jump:
@@ -133,5 +135,5 @@ def integrate_adaptive(
                     "is finite. Look for a division by zero, a logarithm or root of a negative "
                     "number, or parameters that are already NaN."
                 )
-    memory.size, memory.buffer = size, buffer
+    memory.size = size
     return path.finish()

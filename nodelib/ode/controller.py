@@ -33,7 +33,7 @@ def euclidean_norms(sizes: Sequence[int], of: int) -> Norm:
         if len(sizes) == 1:
             norm: Tensor = torch.linalg.vector_norm(v if sizes[0] == of else v[: sizes[0]])
             return norm
-        parts = v.split(cuts)[: len(sizes)]
+        parts = torch.split_with_sizes(v, cuts)[: len(sizes)]
         return torch.stack([torch.linalg.vector_norm(part) for part in parts])
 
     return norms
@@ -69,23 +69,25 @@ class Tolerance:
         roots = tuple(size**0.5 for size in counted)
         return replace(self, norm=euclidean_norms(counted, of), roots=roots)
 
-    def norms(
-        self, vectors: Sequence[Tensor], y: Tensor, y_new: Tensor | None = None
-    ) -> list[float]:
-        """The scaled norm of each vector of shape (N,), without a graph, read at one go."""
+    def norms(self, vectors: Sequence[Tensor], size: Tensor) -> list[float]:
+        """The scaled norm of each vector of shape (N,), without a graph, read at one go.
+
+        Args:
+            vectors: of shape (N,).
+            size: |y|, shape (N,).
+        """
         if torch.is_grad_enabled():
             with torch.no_grad():
-                return self.norms(vectors, y, y_new)
-        size = y.abs() if y_new is None else torch.maximum(y.abs(), y_new.abs())
-        if isinstance(self.rtol, Tensor) or isinstance(self.atol, Tensor):
+                return self.norms(vectors, size)
+        if type(self.rtol) is type(self.atol) is float:
+            scale = torch.add(floor(self.atol, size.dtype, size.device), size, alpha=self.rtol)
+        else:
             smallest = torch.finfo(size.dtype).tiny
             scale = (self.rtol * size + self.atol).clamp_(min=smallest)
+        norms = [self.norm(v / scale) for v in vectors]
+        if len(norms) == len(self.roots) == 1:
+            values = [norms[0].item() / self.roots[0]]
         else:
-            scale = torch.add(floor(self.atol, size.dtype, size.device), size, alpha=self.rtol)
-        if len(vectors) == 1 and len(self.roots) == 1:
-            values = [float(self.norm(vectors[0] / scale)) / self.roots[0]]
-        else:
-            norms = [self.norm(v / scale) for v in vectors]
             read: list[list[float]] = torch.stack(norms).view(len(norms), -1).tolist()
             values = [self.largest(parts) for parts in read]
         if min(values) < 0:
@@ -226,14 +228,15 @@ def initial_step(
         span: t_end − t0, negative when time runs backwards.
         order: q + 1, as in `StepController`.
     """
-    size, speed = tolerance.norms([y0, f0], y0)
+    magnitude = y0.detach().abs()
+    size, speed = tolerance.norms([y0, f0], magnitude)
     guess = 1e-6 if min(size, speed) < 1e-5 or not speed < float("inf") else 0.01 * size / speed
     # Half, since t0 + span may round to beyond the interval; all of it where half rounds to 0.
     guess = min(guess, 0.5 * abs(span)) or abs(span)
     direction = 1.0 if span > 0 else -1.0
     with torch.no_grad():
         f1 = f(t0 + direction * guess, torch.add(y0, f0, alpha=direction * guess))
-        (change,) = tolerance.norms([f1 - f0], y0)
+        (change,) = tolerance.norms([f1 - f0], magnitude)
     largest = max(speed, change / guess)
     if largest <= 1e-15:
         step = max(1e-6, guess * 1e-3)

@@ -7,6 +7,7 @@ product, weights times stages.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -43,6 +44,18 @@ class Interpolant:
     rows: tuple[tuple[float, ...], ...]
     needs_more_stages: bool
 
+    def __call__(self, theta: Tensor) -> Tensor:
+        """b_i(θ) for each θ, shape (len(theta), rows)."""
+        powers = [theta]
+        while len(powers) < len(self.columns):
+            powers.append(powers[-1] * theta)
+        return torch.stack(powers, dim=1) @ self.columns
+
+    @cached_property
+    def columns(self) -> Tensor:
+        """The rows as columns, made once."""
+        return on_host(self.rows).T
+
 
 class Step(NamedTuple):
     """An accepted step and all that is needed to evaluate the solution in it.
@@ -70,24 +83,17 @@ def interpolate(
     if len(steps) == 1:
         times = times if isinstance(times, Tensor) else on_host(times)
         theta = (times - steps[0].t) / steps[0].dt
-        weights = steps[0].dt * polynomials(interpolant, theta)
-        return torch.addmm(y, weights.to(y.device, y.dtype), steps[0].k)
+        weights = interpolant(theta).to(y.device, y.dtype)
+        return torch.addmm(y, weights, steps[0].k, alpha=steps[0].dt)
     index = torch.tensor(which, dtype=torch.long, device="cpu")
     starts = on_host([step.t for step in steps])[index]
     sizes = on_host([step.dt for step in steps])[index]
     theta = ((times if isinstance(times, Tensor) else on_host(times)) - starts) / sizes
     mine = torch.nn.functional.one_hot(index, len(steps))
-    weights = mine[:, :, None] * (sizes[:, None] * polynomials(interpolant, theta))[:, None, :]
+    weights = mine[:, :, None] * (sizes[:, None] * interpolant(theta))[:, None, :]
     stages = torch.cat([step.k for step in steps])
     bases = torch.stack([step.y for step in steps])[index.to(y.device)]
     return torch.addmm(bases, weights.flatten(1).to(y.device, y.dtype), stages)
-
-
-def polynomials(interpolant: Interpolant, theta: Tensor) -> Tensor:
-    """b_i(θ) for each θ, shape (len(theta), rows of the interpolant)."""
-    rows = on_host(interpolant.rows)
-    powers = torch.stack([theta**power for power in range(1, rows.shape[1] + 1)], dim=1)
-    return powers @ rows.T
 
 
 def on_host(numbers: Sequence[Any]) -> Tensor:
@@ -127,6 +133,11 @@ class Outputs:
             self.found += 1
         return self.wanted[start : self.found]
 
+    def will_wait(self, k: Tensor) -> bool:
+        """Whether a step with stages k (s, N) will be evaluated only together with later ones."""
+        steps = len(self.steps) + 1
+        return steps < GATHER_STEPS and steps * k.numel() < GATHER_LIMIT
+
     def inside(self, step: Step, times: list[float]) -> None:
         """Evaluate `step` at the times inside of it, which `pass_before` named."""
         if not times:
@@ -134,8 +145,7 @@ class Outputs:
         self.which += [len(self.steps)] * len(times)
         self.times += times
         self.steps.append(step)
-        kept = len(self.steps) * step.k.numel()
-        if kept >= GATHER_LIMIT or len(self.steps) >= GATHER_STEPS:
+        if len(self.steps) == GATHER_STEPS or len(self.steps) * step.k.numel() >= GATHER_LIMIT:
             self._evaluate()
 
     def at_end(self, t_new: float, y_new: Tensor) -> bool:

@@ -6,9 +6,9 @@ from math import ceil, isfinite, ulp
 from torch import Tensor
 
 from nodelib.ode.errors import InvalidOptionError
-from nodelib.ode.explicit import runge_kutta_step
+from nodelib.ode.explicit import System, runge_kutta_step
 from nodelib.ode.options import FixedOptions, read_time_list
-from nodelib.ode.trajectory import Attempt, Keep, Memory, Path, Plan, System, Trajectory, Watch
+from nodelib.ode.trajectory import Attempt, Keep, Memory, Path, Plan, Trajectory, Watch
 
 __all__ = ["MOST_STEPS", "integrate_fixed", "step_ends"]
 
@@ -39,12 +39,11 @@ def integrate_fixed(
         watch.attempt(t, y, dt)
         first_stage = f(t_first, y) if slope is None else slope
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, first_stage, t_last, buffer)
-        buffer, slope = path.accept(attempt, y, k, y_new, buffer)
+        slope = path.accept(attempt, y, k, y_new, buffer)
         slope = None if perturb else slope
         y = y_new
         if path.event is not None:
             break
-    memory.buffer = buffer
     return path.finish()
 
 

@@ -3,9 +3,10 @@
 from torch import Tensor
 
 from nodelib.ode.adaptive import integrate_adaptive
+from nodelib.ode.explicit import System
 from nodelib.ode.fixed import integrate_fixed
 from nodelib.ode.options import FixedOptions
-from nodelib.ode.trajectory import Keep, Memory, Plan, System, Trajectory, Watch
+from nodelib.ode.trajectory import Keep, Memory, Plan, Trajectory, Watch
 
 __all__ = ["integrate"]
 

@@ -24,7 +24,8 @@ from nodelib.ode.options import (
     is_number,
     read_options,
 )
-from nodelib.ode.state import FlatSystem, Func, Layout, State, read_times
+from nodelib.ode.state import Func, Layout, State, read_times
+from nodelib.ode.system import FlatSystem
 from nodelib.ode.tableaus import Tableau
 from nodelib.ode.trajectory import Plan
 from nodelib.ode.transforms import is_finite, refuse_transforms

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
 from nodelib.ode.controller import Tolerance
 from nodelib.ode.dense import Interpolant, Outputs, Step
-from nodelib.ode.explicit import StageBuffer, complete_stages
+from nodelib.ode.explicit import StageBuffer, System, complete_stages
 from nodelib.ode.options import AdaptiveOptions, FixedOptions
 from nodelib.ode.tableaus import Tableau
 
@@ -20,22 +20,11 @@ __all__ = [
     "Path",
     "Plan",
     "Statistics",
-    "System",
     "Trajectory",
     "Watch",
 ]
 
 Keep = Literal["nothing", "states", "stages"]
-
-
-class System(Protocol):
-    """f(t, y) of a flat state, shape (N,)."""
-
-    def __call__(self, t: float, y: Tensor, /) -> Tensor:
-        """dy/dt, shape (N,)."""
-
-    def beside(self, t: float, direction: float) -> float:
-        """The time next to t, before or after it, that func can tell from t."""
 
 
 @dataclass(frozen=True)
@@ -195,16 +184,15 @@ class Path:
         self.steps: list[Step] = []
         self.checkpoints: list[Checkpoint] = []
         self.event: float | None = None
-        self.lent: list[StageBuffer] = []  # to steps that wait for their outputs
-        self.free: list[StageBuffer] = []
 
     def accept(
         self, attempt: Attempt, y: Tensor, k: Tensor, y_new: Tensor, buffer: StageBuffer
-    ) -> tuple[StageBuffer, Tensor | None]:
+    ) -> Tensor | None:
         """Take note of an accepted step with states y and y_new (N,) and stages k (s, N).
 
+        Where k lies in `buffer`, the next step may write over it.
+
         Returns:
-            A buffer for the next step, which is `buffer` unless its stages are still needed; and
             f(t_last, y_new) if the step computed it.
         """
         t, dt, tableau = attempt.t, attempt.dt, self.plan.tableau
@@ -218,7 +206,9 @@ class Path:
             self.outputs.at_end(attempt.t_new, y_new)
             self.statistics.accepted += 1
             self.statistics.step_times.append(attempt.t_new)
-            return buffer, slope
+            return slope
+        if needed and k is buffer.k and (self.keep == "stages" or self.outputs.will_wait(k)):
+            k = k.clone()
         step = Step(t, dt, y, k, attempt.t_new, y_new)
         if self.watch.event is not None:
             self.event = self.watch.event(step)
@@ -234,17 +224,7 @@ class Path:
         if self.keep == "states":
             times = attempt.t_first, attempt.t_last
             self.checkpoints.append(Checkpoint(t, y, dt, *times, passed, is_output))
-        return self.buffer_after(buffer, k) if needed else buffer, slope
-
-    def buffer_after(self, buffer: StageBuffer, k: Tensor) -> StageBuffer:
-        """A buffer for the next step when the last one's stages are in `buffer`, or in k."""
-        if k is not buffer.k:  # they were copied
-            return buffer
-        self.lent.append(buffer)
-        if not self.outputs.steps and self.keep != "stages":  # all outputs have been evaluated
-            self.free += self.lent
-            self.lent = []
-        return self.free.pop() if self.free else StageBuffer()
+        return slope
 
     def finish(self) -> Trajectory:
         """All of it."""
