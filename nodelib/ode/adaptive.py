@@ -72,7 +72,6 @@ def integrate_adaptive(
         options.controller == "PI",
     )
     weights = tableau.weights(y.dtype, y.device)
-    assert weights.error is not None
     slope = f(t, y) if first_slope is None else first_slope
     size = options.first_step if memory.size is None else memory.size
     if size is None:
@@ -100,9 +99,8 @@ def integrate_adaptive(
         t_last = f.beside(t_new, -dt) if landing and targets.is_jump else t_new
         watch.attempt(t, y, dt)
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, slope, t_last, buffer)
-        plain = (k.detach(), y_new.detach()) if torch.is_grad_enabled() else (k, y_new)
-        magnitude_new = plain[1].abs()
-        estimate = torch.addmv(plain[1], plain[0].T, weights.error, beta=0.0, alpha=dt)
+        magnitude_new = (y_new.detach() if torch.is_grad_enabled() else y_new).abs()
+        estimate = buffer.error(k, dt, weights)
         (error,) = tolerance.norms([estimate], torch.maximum(magnitude, magnitude_new))
         tried = abs(dt) * controller.factor(error, memory.error)
         # A step of a few spacings of floating-point times cannot be cut.
@@ -125,7 +123,7 @@ def integrate_adaptive(
         else:
             watch.reject(t, y, dt)
             statistics.rejected += 1
-            size, slope = tried, k[0]  # which the buffer holds in any case
+            size, slope = tried, buffer.row(0, k)  # which is safe from the next attempt
             if not isfinite(error):  # the stages, or else only the ratio of error to tolerance
                 left_domain = left_domain or not bool(torch.isfinite(k).all())
             stuck = left_domain and abs(dt) <= options.min_step

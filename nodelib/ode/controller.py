@@ -85,11 +85,13 @@ class Tolerance:
             smallest = torch.finfo(size.dtype).tiny
             scale = (self.rtol * size + self.atol).clamp_(min=smallest)
         norms = [self.norm(v / scale) for v in vectors]
-        if len(norms) == len(self.roots) == 1:
-            values = [norms[0].item() / self.roots[0]]
+        if len(self.roots) == 1:
+            read = [norms[0].item()] if len(norms) == 1 else torch.stack(norms).view(-1).tolist()
+            values = [norm / self.roots[0] for norm in read]
+        elif len(norms) == 1:
+            values = [self.largest(norms[0].tolist())]
         else:
-            read: list[list[float]] = torch.stack(norms).view(len(norms), -1).tolist()
-            values = [self.largest(parts) for parts in read]
+            values = [self.largest(parts) for parts in torch.stack(norms).tolist()]
         if min(values) < 0:
             raise InvalidOptionError(
                 "norm returned a negative number. Use for example y.abs().max()."

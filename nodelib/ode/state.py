@@ -90,14 +90,20 @@ class Layout:
     def views(self, flat: Tensor) -> State:
         """A contiguous vector of shape (N,) as the user's state, at the least cost.
 
-        For a vector that no graph or transform follows: as_strided takes 1 µs for each tensor,
-        split and reshape together 3.
+        For a vector that no graph or transform follows.  Between evaluations of a small network
+        view(shape) takes 2.9 µs and view_as 1.1; as_strided 1.6 for each tensor, split and reshape
+        together 4.
         """
         if not self.is_tuple:
-            return flat.view(self.shapes[0])
+            return flat.view_as(self.like)
         if flat.dtype is not self.only_dtype:
             return self.unflatten(flat)
         return tuple([flat.as_strided(*region) for region in self.regions])
+
+    @cached_property
+    def like(self) -> Tensor:
+        """A tensor with the shape of the first one, and no memory."""
+        return torch.empty(self.shapes[0], device="meta")
 
     @cached_property
     def regions(self) -> list[tuple[torch.Size, tuple[int, ...], int]]:

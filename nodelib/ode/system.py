@@ -52,6 +52,8 @@ class FlatSystem:
 
     def place(self, row: Tensor) -> list[Tensor]:
         """A vector of shape (N,) as a place where `put` writes a derivative."""
+        if self.is_vector:
+            return [row]
         parts = torch.split_with_sizes(row, self.layout.sizes)
         return [part.view(shape) for part, shape in zip(parts, self.layout.shapes, strict=True)]
 

@@ -106,12 +106,15 @@ class Tableau:
         def tensor(row: Sequence[float]) -> Tensor:
             return torch.tensor(row, dtype=dtype, device=device)
 
+        rows, error = [*self.a, self.b], self.error or ()
+        no_state = [0.0] * len(error)
         with torch.inference_mode(False):  # a later solve may need them in its graph
             return Weights(
-                a=tuple(tensor(row) for row in self.a),
-                b=tensor(self.b),
-                error=None if self.error is None else tensor(self.error),
+                error=tensor(error),
                 dense_a=tuple(tensor(row) for row in self.dense_a),
+                states=tensor([x for row in rows for x in (1.0, *[0.0] * len(row))] + no_state),
+                slopes=tensor([x for row in rows for x in (0.0, *row)] + list(error)),
+                sizes=[*(1 + len(row) for row in rows), len(error)],
             )
 
     def dense_rows(self) -> tuple[tuple[float, ...], ...]:
@@ -121,12 +124,20 @@ class Tableau:
 
 @dataclass(frozen=True)
 class Weights:
-    """A tableau's coefficients as tensors of one dtype on one device."""
+    """A tableau's coefficients as tensors of one dtype on one device.
 
-    a: tuple[Tensor, ...]
-    b: Tensor
-    error: Tensor | None
+    Attributes:
+        error, dense_a: rows of the tableau.
+        states, slopes, sizes: cut into pieces of these sizes, states + dt slopes are the weights
+            (1, dt a_i1, dt a_i2, ...) of (y, k_1, k_2, ...) in the state of each stage and in the
+            new state, and last those of the stages in the error.
+    """
+
+    error: Tensor
     dense_a: tuple[Tensor, ...]
+    states: Tensor
+    slopes: Tensor
+    sizes: list[int]
 
 
 def hermite(tableau: Tableau) -> tuple[tuple[float, ...], ...]:

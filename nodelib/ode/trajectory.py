@@ -198,7 +198,7 @@ class Path:
         t, dt, tableau = attempt.t, attempt.dt, self.plan.tableau
         passed = self.outputs.pass_before(attempt.t_new)
         needed = bool(passed) or self.keep == "stages" or self.watch.event is not None
-        slope = k[-1] if tableau.fsal else None
+        slope = buffer.row(-1, k) if tableau.fsal else None
         if needed and self.interpolant.needs_more_stages:
             k = complete_stages(self.f, tableau, t, y, dt, k, attempt.t_last, y_new)
             slope = k[tableau.stages - 1 if tableau.fsal else tableau.stages]

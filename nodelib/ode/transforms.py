@@ -5,6 +5,7 @@ it.  Steps of fixed size run on wrapped tensors as on any other.  A step size th
 the error cannot, for under `vmap` each sample would want its own.
 """
 
+from cmath import isfinite
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,8 +48,8 @@ def unwrapped(y: Tensor) -> Tensor:
 def is_finite(y: Tensor) -> bool:
     """Whether no entry is NaN or infinite, whatever transform wraps the tensor."""
     plain = unwrapped(y)
-    total = plain.sum()  # much faster than a look at each entry, but finite entries may overflow it
-    return bool(torch.isfinite(total)) or bool(torch.isfinite(plain).all())
+    total = plain.sum().item()  # much faster than a look at each entry, but may overflow
+    return isfinite(total) or bool(torch.isfinite(plain).all())
 
 
 @contextmanager

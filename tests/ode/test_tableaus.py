@@ -254,7 +254,7 @@ def test_weights_are_made_once_for_a_dtype_and_may_join_a_graph_later():
     with torch.inference_mode():
         made = tableau.weights(torch.float64, torch.device("cpu"))
     assert made is tableau.weights(torch.float64, torch.device("cpu"))
-    assert not made.b.is_inference()
+    assert not made.slopes.is_inference()
 
 
 @pytest.mark.parametrize("name", ["rk5", "", None, 4, "Euler"])
