@@ -143,7 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--long", action="store_true", help="run the long tests too")
     parser.add_argument("--only", metavar="NAME", help="run only the stages with this name")
-    parser.add_argument("--limit", type=float, default=1500.0, help="seconds for one stage")
+    parser.add_argument("--limit", type=float, default=2400.0, help="seconds for one stage")
     options = parser.parse_args()
     chosen = [stage for stage in stages(options.long) if options.only in (None, stage.name)]
     if not chosen:

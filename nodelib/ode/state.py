@@ -103,7 +103,7 @@ class Layout:
     @cached_property
     def like(self) -> Tensor:
         """A tensor with the shape of the first one, and no memory."""
-        return torch.empty(self.shapes[0], device="meta")
+        return torch.empty((), device="cpu").expand(self.shapes[0])
 
     @cached_property
     def regions(self) -> list[tuple[torch.Size, tuple[int, ...], int]]:
