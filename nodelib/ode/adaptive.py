@@ -71,7 +71,6 @@ def integrate_adaptive(
         options.smallest_factor,
         options.controller == "PI",
     )
-    weights = tableau.weights(y.dtype, y.device)
     slope = f(t, y) if first_slope is None else first_slope
     size = options.first_step if memory.size is None else memory.size
     if size is None:
@@ -100,7 +99,7 @@ def integrate_adaptive(
         watch.attempt(t, y, dt)
         y_new, k = runge_kutta_step(f, tableau, t, y, dt, slope, t_last, buffer)
         magnitude_new = (y_new.detach() if torch.is_grad_enabled() else y_new).abs()
-        estimate = buffer.error(k, dt, weights)
+        estimate = buffer.error(tableau, k, dt)
         (error,) = tolerance.norms([estimate], torch.maximum(magnitude, magnitude_new))
         tried = abs(dt) * controller.factor(error, memory.error)
         # A step of a few spacings of floating-point times cannot be cut.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nodelib.ode.tableaus import Tableau, Weights
+from nodelib.ode.tableaus import Tableau
 from nodelib.ode.transforms import is_transforming, is_wrapped
 
 __all__ = ["StageBuffer", "System", "combine", "complete_stages", "runge_kutta_step"]
@@ -77,11 +77,11 @@ class StageBuffer:
         """Stage i of the stages k (s, N) of a step, which may lie here."""
         return self.rows[i] if k is self.k else k[i]
 
-    def error(self, k: Tensor, dt: float, weights: Weights) -> Tensor:
+    def error(self, tableau: Tableau, k: Tensor, dt: float) -> Tensor:
         """dt Σ (b_i − b̂_i) k_i for the stages k (s, N) of a step, which may lie here; (N,)."""
         if k is self.k:
             return torch.mv(self.k_columns, self.mixes[-1])
-        return torch.mv(k.detach().T, dt * weights.error)
+        return torch.mv(k.detach().T, mixed(tableau, k, dt)[-1])
 
 
 def runge_kutta_step(
@@ -149,9 +149,10 @@ def runge_kutta_step(
     return torch.mv(torch.stack(rows).T, mixes[s]) if recording else buffer.state(s), k
 
 
-def mixed(tableau: Tableau, y: Tensor, dt: float) -> tuple[Tensor, ...]:
-    """The weights of (y, k_1, k_2, ...) in the state of each stage, and in the new state."""
-    weights = tableau.weights(y.dtype, y.device)
+def mixed(tableau: Tableau, like: Tensor, dt: float) -> tuple[Tensor, ...]:
+    """The weights of (y, k_1, k_2, ...) in the state of each stage and in the new state, and last
+    those of (k_1, k_2, ...) in the error; dtype and device as of `like`."""
+    weights = tableau.weights(like.dtype, like.device)
     mix = torch.add(weights.states, weights.slopes, alpha=dt)
     return torch.split_with_sizes(mix, weights.sizes)
 

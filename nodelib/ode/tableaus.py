@@ -110,7 +110,6 @@ class Tableau:
         no_state = [0.0] * len(error)
         with torch.inference_mode(False):  # a later solve may need them in its graph
             return Weights(
-                error=tensor(error),
                 dense_a=tuple(tensor(row) for row in self.dense_a),
                 states=tensor([x for row in rows for x in (1.0, *[0.0] * len(row))] + no_state),
                 slopes=tensor([x for row in rows for x in (0.0, *row)] + list(error)),
@@ -127,13 +126,12 @@ class Weights:
     """A tableau's coefficients as tensors of one dtype on one device.
 
     Attributes:
-        error, dense_a: rows of the tableau.
+        dense_a: rows of the extra stages.
         states, slopes, sizes: cut into pieces of these sizes, states + dt slopes are the weights
             (1, dt a_i1, dt a_i2, ...) of (y, k_1, k_2, ...) in the state of each stage and in the
-            new state, and last those of the stages in the error.
+            new state, and last those of (k_1, k_2, ...) in the error.
     """
 
-    error: Tensor
     dense_a: tuple[Tensor, ...]
     states: Tensor
     slopes: Tensor

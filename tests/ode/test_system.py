@@ -105,6 +105,20 @@ def test_a_graph_changes_no_bit_of_the_solution(method, name):
     assert all(map(torch.equal, with_graph[0], without[0]))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, FLOAT])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_graph_changes_no_bit_of_a_coarser_solution(method, dtype):
+    y0 = numbers(2, 50, dtype=dtype)
+    settings = {"method": method, "rtol": 1e-2, "atol": 1e-2}
+    recorded = solve(pendulum, y0.clone().requires_grad_(), T, **settings)
+    plain = solve(pendulum, y0, T, **settings)
+    with torch.no_grad():
+        without = solve(pendulum, y0, T, **settings)
+    assert recorded.stats.step_times == plain.stats.step_times == without.stats.step_times
+    assert torch.equal(recorded.y.detach(), plain.y)
+    assert torch.equal(plain.y, without.y)
+
+
 @pytest.mark.parametrize("y0", [numbers(2), numbers(2, 3), (numbers(2, 2), numbers(3))])
 def test_func_may_keep_what_it_is_given(y0):
     """The states of the stages are func's own, though their derivatives share one buffer."""
