@@ -142,10 +142,11 @@ class Outputs:
         """Evaluate `step` at the times inside of it, which `pass_before` named."""
         if not times:
             return
+        waits = self.will_wait(step.k)
         self.which += [len(self.steps)] * len(times)
         self.times += times
         self.steps.append(step)
-        if len(self.steps) == GATHER_STEPS or len(self.steps) * step.k.numel() >= GATHER_LIMIT:
+        if not waits:
             self._evaluate()
 
     def at_end(self, t_new: float, y_new: Tensor) -> bool:
