@@ -2,6 +2,7 @@
 
 from nodelib.compat import odeint, odeint_adjoint, odeint_dense, odeint_event
 from nodelib.ode.errors import (
+    ConvergenceError,
     FunctionOutputError,
     InvalidOptionError,
     InvalidStateError,
@@ -12,7 +13,8 @@ from nodelib.ode.errors import (
     TooManyStepsError,
 )
 from nodelib.ode.methods import METHODS, find_method
-from nodelib.ode.options import AdaptiveOptions, AdjointOptions, FixedOptions
+from nodelib.ode.options import AdaptiveOptions, AdjointOptions, FixedOptions, SciPyOptions
+from nodelib.ode.special_options import AdamsOptions, FixedAdamsOptions, ImplicitOptions
 from nodelib.ode.tableaus import Tableau
 from nodelib.ode.trajectory import Statistics
 from nodelib.solve import Solution, solve
@@ -21,14 +23,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "METHODS",
+    "AdamsOptions",
     "AdaptiveOptions",
     "AdjointOptions",
+    "ConvergenceError",
+    "FixedAdamsOptions",
     "FixedOptions",
     "FunctionOutputError",
+    "ImplicitOptions",
     "InvalidOptionError",
     "InvalidStateError",
     "InvalidTimesError",
     "NonFiniteError",
+    "SciPyOptions",
     "Solution",
     "SolverError",
     "Statistics",

@@ -1,8 +1,8 @@
 """Checkpoints: the gradient through the steps, with the memory of one step and a state for each.
 
-The solve stores the state at each accepted step.  The backward pass takes the steps again, the
-last first, and pulls the gradient back through each.  It is the direct gradient to rounding, and
-can be differentiated again.
+The solve stores the state at each accepted step (an Adams method its slope too, which the next
+steps use).  The backward pass takes the steps again, the last first, and pulls the gradient back
+through each.  It is the direct gradient to rounding, and can be differentiated again.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from nodelib.adjoint import pull_back
 from nodelib.ode.dense import GATHER_LIMIT, GATHER_STEPS, Outputs, Step
-from nodelib.ode.explicit import complete_stages, runge_kutta_step
-from nodelib.ode.trajectory import Checkpoint, Plan, Statistics
+from nodelib.ode.integrate import begin
+from nodelib.ode.stepper import Past
+from nodelib.ode.trajectory import Checkpoint, Memory, Plan, Statistics
 from nodelib.ode.transforms import full_precision
 
 __all__ = ["CheckpointProblem", "attach_checkpoints"]
@@ -44,7 +45,7 @@ class CheckpointProblem:
         """
         if not self.checkpoints:
             return []
-        numbers = self.plan.tableau.stages * self.checkpoints[0].y.numel()
+        numbers = self.plan.method.stages * self.checkpoints[0].y.numel()
         size = min(GATHER_STEPS, max(1, GATHER_LIMIT // numbers))
         return [self.checkpoints[i : i + size] for i in range(0, len(self.checkpoints), size)]
 
@@ -79,49 +80,60 @@ class _Checkpointed(torch.autograd.Function):
         before, again = problem.f.nfe, torch.is_grad_enabled()
         a, totals = by_y[0], [torch.zeros_like(p) for p in params]
         if again:  # the gradient is to be differentiated: one graph from y0 to all outputs
-            y_end, outputs = replay(problem, problem.checkpoints, y0)
+            outputs = replay(problem, problem.checkpoints, y0, y0.new_empty(0, len(y0)), ())[1:]
             by = pull_back(outputs, (y0, *params), by_y[1:], again)
             # y0 may depend on params too, which autograd.grad has followed: take that out.
             through = pull_back(y0, tuple(params), by[0], again)
             a, totals = a + by[0], [g - h for g, h in zip(by[1:], through, strict=True)]
         else:
-            last = len(by_y)
-            a = torch.zeros_like(a)
+            last, after = len(by_y), Past()
+            a, by_past = torch.zeros_like(a), by_y.new_empty(0, len(a))
             for chunk in reversed(problem.chunks()):
                 first = last - sum(len(c.inside) + c.is_output for c in chunk)
+                past = [slope for _, slope in chunk[0].past]
                 with torch.enable_grad():
                     y = chunk[0].y.detach().requires_grad_()
-                    y_end, outputs = replay(problem, chunk, y)
-                    ends = torch.cat([y_end[None], outputs])
-                by_ends = torch.cat([a[None], by_y[first:last]])
-                a, *shares = pull_back(ends, (y, *params), by_ends, again)
+                    slopes = torch.stack(past) if past else y.new_empty(0, len(y))
+                    slopes = slopes.detach().requires_grad_()
+                    ends = replay(problem, chunk, y, slopes, after)
+                by_ends = torch.cat([a[None], by_past, by_y[first:last]])
+                a, by_past, *shares = pull_back(ends, (y, slopes, *params), by_ends, again)
                 totals = [total + share for total, share in zip(totals, shares, strict=True)]
-                last = first
+                last, after = first, chunk[0].past
             a = a + by_y[0]
         problem.statistics.nfe_backward += problem.f.nfe - before
         return None, None, a, *totals
 
 
-def replay(problem: CheckpointProblem, chunk: list[Checkpoint], y: Tensor) -> tuple[Tensor, Tensor]:
-    """Take the steps of `chunk` again from y: their end (N,) and the outputs in them (R, N)."""
+def replay(
+    problem: CheckpointProblem, chunk: list[Checkpoint], y: Tensor, slopes: Tensor, after: Past
+) -> Tensor:
+    """Take the steps of `chunk` again.
+
+    Args:
+        chunk: steps that follow one another.
+        y, slopes: the state (N,) and the past slopes (m, N) where they begin.
+        after: the past of the step that follows them.
+
+    Returns:
+        Shape (1 + len(after) + R, N): their end, the slopes of `after`, the R outputs in them.
+    """
     f, plan = problem.f, problem.plan
-    tableau, interpolant = plan.tableau, plan.interpolant
-    outputs = Outputs(interpolant, y, [])
+    stepper, outputs = begin(f, plan, Memory()), Outputs(plan.interpolant, y, [])
+    known = {time: slope for (time, _), slope in zip(chunk[0].past, slopes, strict=True)}
     slope: Tensor | None = None
     for i, c in enumerate(chunk):
-        first = f(c.t_first, y) if slope is None else slope
+        slope = known[c.t] = f(c.t_first, y) if slope is None else slope
+        stepper.recall(c.order, tuple((time, known[time]) for time, _ in c.past))
         goes_on = i + 1 < len(chunk) and chunk[i + 1].t_first == c.t_last
-        y_new, k = runge_kutta_step(
-            f, tableau, c.t, y, c.dt, first, c.t_last, last_stage=goes_on or bool(c.inside)
-        )
-        slope = k[tableau.stages - 1] if tableau.fsal and goes_on else None
+        y_new, k = stepper.step(c.t, y, c.dt, slope, c.t_last, goes_on or bool(c.inside))
+        slope = stepper.slope(k)
         if c.inside:
-            if interpolant.needs_more_stages:
-                k = complete_stages(f, tableau, c.t, y, c.dt, k, c.t_last, y_new)
-                if goes_on and not tableau.fsal:
-                    slope = k[tableau.stages]
+            if plan.interpolant.needs_more_stages:
+                k, slope = stepper.complete(c.t, y, c.dt, k, c.t_last, y_new)
             outputs.inside(Step(c.t, c.dt, y, k, c.t_last, y_new), c.inside)
         if c.is_output:
             outputs.append(y_new)
-        y = y_new
-    return y, outputs.stacked()[1:]
+        y, slope = y_new, slope if goes_on else None
+    ends = torch.stack([y, *(known[time] for time, _ in after)])
+    return torch.cat([ends, outputs.stacked()[1:]])

@@ -1,15 +1,16 @@
 """torchdiffeq's four functions, by name, argument and kind of error, over nodelib's solver.
 
-A program written for torchdiffeq 0.2.5 runs with `import nodelib as torchdiffeq`, if its method is
-one of `nodelib.METHODS`.  Here "dopri5" takes torchdiffeq's estimate of the error of a step, two
-thirds of Dormand and Prince's, which `nodelib.solve` takes, so that equal tolerances mean equal
-steps.  Where the two differ on purpose:
+A program written for torchdiffeq 0.2.5, or for its development branch, runs with `import nodelib
+as torchdiffeq`.  Here "dopri5" takes torchdiffeq's estimate of the error of a step, two thirds of
+Dormand and Prince's, which `nodelib.solve` takes, so that equal tolerances mean equal steps.
+Where the two differ on purpose:
 
 - func is not evaluated outside of [t[0], t[-1]];
 - outputs between fixed steps are interpolated by cubics unless options={"interp": "linear"};
 - "adaptive_heun" and "fehlberg2" begin each step with the slope at the new state, not at a stage;
-- after a step that was cut short to end at a time of `step_t` or `jump_t`, the next is as long as
-  the one before would have been;
+- "explicit_adams" has order 4 by default, not 11, which is unstable; Adams methods take unequal
+  steps for what they are; "scipy_solver" refuses a gradient through its steps;
+- a step that is cut short to end at a time of `step_t` or `jump_t` does not shorten the next one;
 - a solve gives up after a million steps, unless `max_num_steps` says otherwise;
 - the gradient to t is that of the solution, not of the steps; the adjoint is right for complex
   states and can be differentiated again; parameters of an event function get their gradient;
@@ -65,9 +66,10 @@ def odeint(
     Args:
         func, y0, t, rtol, atol: as in `nodelib.solve`.
         method: as there; `None` is "dopri5".
-        options: for fixed steps `step_size` or `grid_constructor`, `interp`, `perturb`; for the
-            others `first_step`, `min_step`, `max_step`, `step_t`, `jump_t`, `safety`, `ifactor`,
-            `dfactor`, `max_num_steps`, `norm`, `dtype`.  Others are warned of and ignored.
+        options: for fixed steps `step_size` or `grid_constructor`, `interp`, `perturb`, and for
+            Adams and implicit methods `max_iters`, `max_order`; else `first_step`, `min_step`,
+            `max_step`, `step_t`, `jump_t`, `safety`, `ifactor`, `dfactor`, `max_num_steps`,
+            `norm`, `dtype`, or SciPy's `solver`.  Others are warned of and ignored.
         event_fn: solve from t[0] in the direction of t[1] until event_fn(t, y) changes sign.
 
     Returns:
@@ -239,9 +241,9 @@ def odeint_dense(
         except (TypeError, ValueError, RuntimeError) as error:
             raise InvalidTimesError("t0 and t1 must be one number each.") from error
         t = torch.stack(ends).detach()
-        tableau = method_of(method)
-        native = native_options(tableau, func, y0, t, options or {})
-        return solve(func, y0, t, method=tableau, rtol=rtol, atol=atol, options=native, dense=True)
+        chosen = method_of(method)
+        native = native_options(chosen, func, y0, t, options or {})
+        return solve(func, y0, t, method=chosen, rtol=rtol, atol=atol, options=native, dense=True)
 
 
 def call(
@@ -261,10 +263,10 @@ def call(
         raise InvalidOptionError(f"With an event, t has two times, but it has {len(t)}.")
     if not isinstance(y0, (Tensor, tuple)):
         raise InvalidStateError(f"y0 must be a tensor or a tuple, not a {type(y0).__name__}.")
-    tableau = method_of(method)
+    chosen = method_of(method)
     if not isinstance(t, Tensor) or t.dim() != 1 or not t.is_floating_point() or not len(t):
         read_times(t, torch.float64)  # which says what is wrong with it
-    native = native_options(tableau, func, y0, t, options or {})
+    native = native_options(chosen, func, y0, t, options or {})
     gradient: Any = "direct" if adjoint is None else "adjoint"
     rtol, atol = (tolerance(value, y0) for value in (rtol, atol))
     t_solve = t if event_fn is None else horizon(t, native)
@@ -272,7 +274,7 @@ def call(
         func,
         y0,
         t_solve,
-        tableau,
+        chosen,
         rtol,
         atol,
         native,

@@ -16,11 +16,11 @@ from nodelib.ode.diagnosis import first_non_finite
 from nodelib.ode.errors import InvalidTimesError, NonFiniteError
 from nodelib.ode.events import Event, attach_event_time
 from nodelib.ode.integrate import integrate
-from nodelib.ode.options import AdaptiveOptions, AdjointOptions, FixedOptions
+from nodelib.ode.options import AdjointOptions, Options
 from nodelib.ode.problem import Gradient, Problem, read_backward_plan, read_problem
 from nodelib.ode.state import Func, Layout, State
 from nodelib.ode.system import FlatSystem
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.tableaus import Method
 from nodelib.ode.trajectory import Keep, Statistics, Trajectory, Watch
 from nodelib.ode.transforms import full_precision, has_tangent, is_finite, unwrapped
 
@@ -85,10 +85,10 @@ def solve(
     y0: State,
     t: Tensor,
     *,
-    method: str | Tableau = "dopri5",
+    method: str | Method = "dopri5",
     rtol: float | Tensor | Sequence[float | Tensor] = 1e-7,
     atol: float | Tensor | Sequence[float | Tensor] = 1e-9,
-    options: FixedOptions | AdaptiveOptions | Mapping[str, Any] | None = None,
+    options: Options | Mapping[str, Any] | None = None,
     gradient: Gradient = "direct",
     params: Sequence[Tensor] | None = None,
     adjoint: AdjointOptions | Mapping[str, Any] | None = None,
@@ -104,13 +104,18 @@ def solve(
         func: f(t, y) for a time t of shape () and a state like y0; returns dy/dt, shaped like y0.
         y0: the initial state, any shape, floating or complex; or a tuple of tensors.
         t: times, shape (T,), strictly increasing or strictly decreasing, on any device.
-        method: with steps of fixed size "euler", "midpoint", "heun2", "heun3" or "rk4" (the 3/8
-            rule); choosing its steps "adaptive_heun", "fehlberg2", "bosh3", "dopri5", "tsit5" or
-            "dopri8".  Or a `Tableau` of your own.
+        method: a key of `nodelib.METHODS`.  With steps of fixed size "euler", "midpoint", "heun2",
+            "heun3", "rk4" (the 3/8 rule), "explicit_adams", "implicit_adams"; choosing its steps
+            "adaptive_heun", "fehlberg2", "bosh3", "dopri5", "tsit5", "dopri8", "adams" (and its
+            order); for stiff problems, with fixed steps, "implicit_euler", "implicit_midpoint",
+            "trapezoid", "radauIIA3", "gl4", "radauIIA5", "gl6", "sdirk2", "trbdf2"; "scipy_solver"
+            leaves the work to SciPy.  Or a `Tableau` of your own.
         rtol, atol: tolerances of the error of one step: numbers, tensors that broadcast to y0, or
             for a tuple one for each of its tensors.  The error of the solution is the sum of what
             the steps leave, and usually larger.
-        options: `FixedOptions` or `AdaptiveOptions`, or a dictionary of their fields.
+        options: those of the method, or a dictionary of their fields: `FixedOptions`,
+            `AdaptiveOptions`, `AdamsOptions`, `FixedAdamsOptions`, `ImplicitOptions` or
+            `SciPyOptions`.
         gradient: "direct" records the steps (memory grows with them); "adjoint" solves the
             adjoint equation backwards (memory constant in steps, error set by the tolerances);
             "checkpoint" stores one state a step and takes the steps again: the direct gradient.
@@ -213,7 +218,7 @@ def run_inside(problem: Problem, watch: Watch, backward: Watch, guard: Guard) ->
     if not is_finite(y):
         raise NonFiniteError(first_non_finite(unwrapped(y), times))
     path.statistics.nfe = f.nfe
-    function = DenseSolution(plan.interpolant, path.steps) if dense and path.steps else None
+    function = DenseSolution(plan.interpolant, path.steps) if path.steps else None
     return Solution(t, problem.layout.unflatten(y), path.statistics, function, problem.layout)
 
 

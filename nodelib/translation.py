@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodelib.ode import methods
 from nodelib.ode.errors import (
     FunctionOutputError,
     InvalidOptionError,
@@ -16,11 +17,23 @@ from nodelib.ode.errors import (
     SolverError,
     TooManyStepsError,
 )
-from nodelib.ode.methods import METHODS, find_method
-from nodelib.ode.options import AdaptiveOptions, FixedOptions, is_number, read_time_list
+from nodelib.ode.options import (
+    AdaptiveOptions,
+    FixedOptions,
+    Options,
+    SciPyOptions,
+    is_number,
+    read_time_list,
+)
 from nodelib.ode.problem import Problem
+from nodelib.ode.special_options import (
+    AdamsOptions,
+    FixedAdamsOptions,
+    ImplicitOptions,
+    options_of,
+)
 from nodelib.ode.state import Func, Layout, State
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.tableaus import Method
 from nodelib.ode.trajectory import Watch
 
 __all__ = [
@@ -34,47 +47,65 @@ __all__ = [
     "watches",
 ]
 
-FIXED = {"step_size", "grid_constructor", "interp", "perturb"}
+FIXED = {"step_size", "grid_constructor", "interp", "perturb", "norm"}
 ADAPTIVE = {"first_step", "min_step", "max_step", "safety", "ifactor", "dfactor", "max_num_steps"}
 ADAPTIVE |= {"step_t", "jump_t", "norm", "dtype"}
-NATIVE = {"ifactor": "largest_factor", "dfactor": "smallest_factor"}
+KNOWN: dict[type[Options], set[str]] = {
+    FixedOptions: FIXED,
+    FixedAdamsOptions: FIXED | {"max_order", "max_iters"},
+    ImplicitOptions: FIXED | {"max_iters", "batch_dim"},
+    AdaptiveOptions: ADAPTIVE,
+    AdamsOptions: ADAPTIVE | {"max_order"},
+    SciPyOptions: {"solver", "min_step", "max_step"},
+}
+NATIVE = {"ifactor": "largest_factor", "dfactor": "smallest_factor", "max_iters": "max_iterations"}
 MOST_STEPS = 2**31 - 1
 DEFAULT_STEPS = 1_000_000
-DOPRI5 = replace(METHODS["dopri5"], error=tuple(2 / 3 * e for e in METHODS["dopri5"].error or ()))
+DOPRI5 = replace(methods.DOPRI5, error=tuple(2 / 3 * e for e in methods.DOPRI5.error or ()))
 """torchdiffeq's error estimate is two thirds of Dormand and Prince's: with it, steps agree."""
 FIXED_STEPS_TO_EVENT = 20_000
 CALLBACKS = ("callback_step", "callback_accept_step", "callback_reject_step")
 
 
-def method_of(name: str | None) -> Tableau:
+def method_of(name: str | None) -> Method:
     """The method that torchdiffeq calls `name`; `None` is its dopri5."""
-    return DOPRI5 if name in (None, "dopri5") else find_method(name)
+    return DOPRI5 if name in (None, "dopri5") else methods.find_method(name)
 
 
 def native_options(
-    method: Tableau,
+    method: Method,
     func: Func,
     y0: State,
     t: Tensor,
     options: Mapping[str, Any],
     adjoint: bool = False,
-) -> FixedOptions | AdaptiveOptions:
+) -> Options:
     """The options under nodelib's names; with a warning where there is none of a name."""
     if not isinstance(options, Mapping):
         raise InvalidOptionError(
             f"options must be a dictionary, not a {type(options).__name__}. "
             "Write for example options={'step_size': 0.1}."
         )
-    adaptive = method.adaptive
-    known = ADAPTIVE if adaptive else FIXED | {"norm"}
+    kind = options_of(method)
+    adaptive, known = issubclass(kind, AdaptiveOptions), KNOWN[kind]
     strange = {name: value for name, value in options.items() if name not in known}
     if strange:
         warnings.warn(f"{method.name}: Unexpected arguments {strange}", stacklevel=4)
     given = {name: options[name] for name in known & set(options)}
     if adjoint or not adaptive:
         given.pop("norm", None)
+    if kind is SciPyOptions:
+        return SciPyOptions(**given)
     if not adaptive:
-        return fixed_options(func, y0, t, given)
+        fixed = fixed_options(func, y0, t, given)
+        special = {
+            NATIVE.get(name, name): given[name]
+            for name in ("max_order", "max_iters", "batch_dim")
+            if name in given
+        }
+        if "max_order" in special and not method.implicit:
+            special["max_order"] = max(2, special["max_order"] - 1)
+        return kind(**vars(fixed), **special)
     given.pop("dtype", None)
     ends = t.detach().to("cpu", torch.float64)[[0, -1]].tolist()
     for old, new in (("step_t", "land_on"), ("jump_t", "jumps")):
@@ -90,7 +121,7 @@ def native_options(
     numbers = {
         NATIVE.get(name, name): number(value) for name, value in given.items() if value is not None
     }
-    return AdaptiveOptions(max_steps=steps, **numbers)
+    return kind(**numbers | {"max_steps": steps})
 
 
 def fixed_options(func: Func, y0: State, t: Tensor, given: dict[str, Any]) -> FixedOptions:
@@ -125,10 +156,10 @@ def number(value: Any) -> Any:
     return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
 
 
-def horizon(t: Tensor, options: FixedOptions | AdaptiveOptions) -> Tensor:
+def horizon(t: Tensor, options: Options) -> Tensor:
     """From t[0] to where the search for an event ends, in the direction of t[1]."""
     direction = 1.0 if bool(t[1] > t[0]) else -1.0
-    if isinstance(options, AdaptiveOptions):
+    if not isinstance(options, FixedOptions):
         return torch.stack([t[0], t.new_tensor(direction * float("inf"))])
     if options.step_size is None:
         raise InvalidOptionError("With an event, fixed steps need the option step_size.")
@@ -160,6 +191,7 @@ def watches(func: Func, problem: Problem) -> tuple[Watch, Watch]:
     layout, n, params = problem.layout, problem.y0.numel(), problem.params or ()
     sizes = [p.numel() for p in params]
     adaptive = isinstance(problem.plan.options, AdaptiveOptions)
+    is_scipys = isinstance(problem.plan.options, SciPyOptions)
 
     def augmented(s: Tensor) -> tuple[Tensor, ...]:
         y, a, *by_params = s.split([n, n, *sizes])
@@ -187,11 +219,10 @@ def watches(func: Func, problem: Problem) -> tuple[Watch, Watch]:
 
         kinds = zip(("attempt", "accept", "reject"), CALLBACKS, strict=True)
         found = {kind: name for kind, name in kinds if hasattr(func, name + suffix)}
-        unused = {
-            found.pop(kind) for kind in ("accept", "reject") if kind in found and not adaptive
-        }
+        idle = ("attempt", "accept", "reject") if is_scipys else ("accept", "reject")
+        unused = {found.pop(kind) for kind in idle if kind in found and not adaptive}
         if unused and not suffix:
-            name = problem.plan.tableau.name
+            name = problem.plan.method.name
             warnings.warn(f"Solver '{name}' does not support callbacks {unused}", stacklevel=5)
         return Watch(**{kind: hook(name) for kind, name in found.items()})  # type: ignore[arg-type]
 

@@ -45,7 +45,7 @@ CORE = (
 EVERYONES = "nodelib.ode.errors"
 SHOWING = ("figures", "widgets", "exercises")
 SHOWING_ONLY = ("matplotlib", "ipywidgets", "anywidget")
-TABLES = ("ode/methods.py", "ode/dopri8.py")  # coefficients: data, with their sources
+TABLES = ("ode/methods.py", "ode/implicit_methods.py", "ode/dopri8.py")  # data, with sources
 MODULE_LINES = 300  # of text
 CORE_LINES = 3000  # of code
 PACKAGE_LINES = 5500
@@ -117,7 +117,10 @@ def lines(path: Path) -> int:
 
 
 def code_lines(path: Path) -> int:
-    """Return the number of lines of code: neither blank, nor a comment, nor in a docstring."""
+    """Return the number of lines of code.
+
+    Neither blank lines count, nor comments, docstrings, imports and the list of public names.
+    """
     source = path.read_text(encoding="utf-8")
     layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
     counted: set[int] = set()
@@ -126,9 +129,12 @@ def code_lines(path: Path) -> int:
             counted.update(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(ast.parse(source)):
         value = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            # a docstring, also of a constant
-            counted.difference_update(range(value.lineno, (value.end_lineno or 0) + 1))
+        text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+        names = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        if isinstance(node, ast.stmt) and (
+            text or names or isinstance(node, ast.Import | ast.ImportFrom)
+        ):
+            counted.difference_update(range(node.lineno, (node.end_lineno or 0) + 1))
     return len(counted)
 
 

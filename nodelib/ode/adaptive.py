@@ -6,11 +6,12 @@ from math import isfinite, ulp
 import torch
 from torch import Tensor
 
-from nodelib.ode.controller import StepController, initial_step
+from nodelib.ode.controller import initial_step
 from nodelib.ode.diagnosis import explain_too_many_steps, explain_underflow
 from nodelib.ode.errors import NonFiniteError, TooManyStepsError
-from nodelib.ode.explicit import System, runge_kutta_step
+from nodelib.ode.explicit import System
 from nodelib.ode.options import AdaptiveOptions
+from nodelib.ode.stepper import Stepper
 from nodelib.ode.trajectory import Attempt, Keep, Memory, Path, Plan, Trajectory, Watch
 
 __all__ = ["integrate_adaptive"]
@@ -44,6 +45,7 @@ class Targets:
 
 def integrate_adaptive(
     f: System,
+    stepper: Stepper,
     plan: Plan,
     y0: Tensor,
     times: list[float],
@@ -57,27 +59,20 @@ def integrate_adaptive(
     The error norm is the only number read from the device, once for each attempt.
     """
     assert isinstance(plan.options, AdaptiveOptions)
-    tableau, tolerance, options = plan.tableau, plan.tolerance, plan.options
-    path = Path(f, plan, y0, times, keep, watch)
+    tolerance, options, order = plan.tolerance, plan.options, plan.method.order
+    path = Path(stepper, plan, y0, times, keep, watch)
     statistics = path.statistics
     t, t_end, y = times[0], times[-1], y0
     if len(times) == 1:
         return path.finish()
     direction = 1.0 if t_end > t else -1.0
-    controller = StepController(
-        tableau.order,
-        options.safety,
-        options.largest_factor,
-        options.smallest_factor,
-        options.controller == "PI",
-    )
     slope = f(t, y) if first_slope is None else first_slope
     size = options.first_step if memory.size is None else memory.size
     if size is None:
-        size = initial_step(f, t, y, slope, t_end - t, tableau.order, tolerance)
+        size = initial_step(f, t, y, slope, t_end - t, order, tolerance)
     size = max(size, 4 * ulp(t))  # so far from 0, no step is shorter
     longest = min(options.max_step, torch.finfo(y.dtype).max)
-    t_first, targets, buffer, left_domain = t, Targets(options, t, t_end), memory.buffer, False
+    t_first, targets, left_domain = t, Targets(options, t, t_end), False
     magnitude = y.detach().abs()
     while t != t_end:
         if statistics.accepted + statistics.rejected >= options.max_steps:
@@ -97,17 +92,16 @@ def integrate_adaptive(
             explain_underflow(tolerance, t, y, slope, t_end - times[0], left_domain)
         t_last = f.beside(t_new, -dt) if landing and targets.is_jump else t_new
         watch.attempt(t, y, dt)
-        y_new, k = runge_kutta_step(f, tableau, t, y, dt, slope, t_last, buffer)
+        y_new, k = stepper.step(t, y, dt, slope, t_last)
         magnitude_new = (y_new.detach() if torch.is_grad_enabled() else y_new).abs()
-        estimate = buffer.error(tableau, k, dt)
-        (error,) = tolerance.norms([estimate], torch.maximum(magnitude, magnitude_new))
-        tried = abs(dt) * controller.factor(error, memory.error)
+        error, factor = stepper.judge(k, dt, torch.maximum(magnitude, magnitude_new))
+        tried = abs(dt) * factor
         # A step of a few spacings of floating-point times cannot be cut.
         shortest = 4 * ulp(t_new) if landing else 0.0
         if error <= 1.0 or (abs(dt) <= max(options.min_step, shortest) and isfinite(error)):
             watch.accept(t, y, dt)
             attempt = Attempt(t, dt, t_new, t_first, t_last)
-            new_slope = path.accept(attempt, y, k, y_new, buffer)
+            new_slope = path.accept(attempt, y, k, y_new)
             if path.event is not None:
                 break
             t, y, magnitude, t_first, left_domain = t_new, y_new, magnitude_new, t_new, False
@@ -115,6 +109,7 @@ def integrate_adaptive(
             size = max(size, tried) if landing else tried  # a step cut short says little
             if landing and targets.is_jump:
                 t_first, new_slope = f.beside(t_new, dt), None
+                stepper.restart()
             if t != t_end:
                 slope = f(t_first, y) if new_slope is None else new_slope
             if landing:
@@ -122,7 +117,7 @@ def integrate_adaptive(
         else:
             watch.reject(t, y, dt)
             statistics.rejected += 1
-            size, slope = tried, buffer.row(0, k)  # which is safe from the next attempt
+            size, slope = tried, stepper.row(0, k)  # which is safe from the next attempt
             if not isfinite(error):  # the stages, or else only the ratio of error to tolerance
                 left_domain = left_domain or not bool(torch.isfinite(k).all())
             stuck = left_domain and abs(dt) <= options.min_step
@@ -132,5 +127,5 @@ def integrate_adaptive(
                     "is finite. Look for a division by zero, a logarithm or root of a negative "
                     "number, or parameters that are already NaN."
                 )
-    memory.size = size
+    memory.size = size if stepper.keeps_size else None
     return path.finish()

@@ -13,6 +13,7 @@ Example:
 """
 
 __all__ = [
+    "ConvergenceError",
     "FunctionOutputError",
     "InvalidOptionError",
     "InvalidStateError",
@@ -42,6 +43,10 @@ class InvalidOptionError(SolverError, ValueError):
 
 class FunctionOutputError(SolverError, ValueError):
     """`func` returned something whose type, shape, dtype or device differs from the state's."""
+
+
+class ConvergenceError(SolverError, ArithmeticError):
+    """The equations of an implicit step were not solved in the iterations allowed."""
 
 
 class NonFiniteError(SolverError, ArithmeticError):

@@ -9,10 +9,20 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nodelib.ode.controller import StepController
+from nodelib.ode.options import AdaptiveOptions
+from nodelib.ode.stepper import Stepper
 from nodelib.ode.tableaus import Tableau
 from nodelib.ode.transforms import is_transforming, is_wrapped
 
-__all__ = ["StageBuffer", "System", "combine", "complete_stages", "runge_kutta_step"]
+__all__ = [
+    "RungeKuttaStepper",
+    "StageBuffer",
+    "System",
+    "combine",
+    "complete_stages",
+    "runge_kutta_step",
+]
 
 FlatFunc = Callable[[float, Tensor], Tensor]
 
@@ -177,3 +187,52 @@ def complete_stages(
     for c, row in zip(tableau.dense_c, tableau.weights(y.dtype, y.device).dense_a, strict=True):
         k = torch.cat([k, f(t + c * dt, combine(y, dt, row, k))[None]])
     return k
+
+
+class RungeKuttaStepper(Stepper):
+    """An explicit Runge–Kutta method at work, see `Stepper`.
+
+    Args:
+        f, plan: the problem.
+        memory: of a solve that this one goes on from.
+    """
+
+    def __init__(self, f: System, plan: Any, memory: Any) -> None:
+        self.f, self.tolerance, self.memory = f, plan.tolerance, memory
+        self.tableau: Tableau = plan.method
+        self.buffer: StageBuffer = memory.buffer
+        options = plan.options
+        if isinstance(options, AdaptiveOptions):
+            self.controller = StepController(
+                self.tableau.order,
+                options.safety,
+                options.largest_factor,
+                options.smallest_factor,
+                options.controller == "PI",
+            )
+
+    def step(
+        self, t: float, y: Tensor, dt: float, slope: Tensor, t_new: float, last_stage: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        return runge_kutta_step(
+            self.f, self.tableau, t, y, dt, slope, t_new, self.buffer, last_stage=last_stage
+        )
+
+    def row(self, i: int, k: Tensor) -> Tensor:
+        return self.buffer.row(i, k)
+
+    def is_shared(self, k: Tensor) -> bool:
+        return k is self.buffer.k
+
+    def slope(self, k: Tensor) -> Tensor | None:
+        return self.buffer.row(-1, k) if self.tableau.fsal else None
+
+    def complete(
+        self, t: float, y: Tensor, dt: float, k: Tensor, t_new: float, y_new: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        k = complete_stages(self.f, self.tableau, t, y, dt, k, t_new, y_new)
+        return k, k[self.tableau.stages - 1 if self.tableau.fsal else self.tableau.stages]
+
+    def judge(self, k: Tensor, dt: float, size: Tensor) -> tuple[float, float]:
+        (error,) = self.tolerance.norms([self.buffer.error(self.tableau, k, dt)], size)
+        return error, self.controller.factor(error, self.memory.error)

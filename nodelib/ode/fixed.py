@@ -6,8 +6,9 @@ from math import ceil, isfinite, ulp
 from torch import Tensor
 
 from nodelib.ode.errors import InvalidOptionError
-from nodelib.ode.explicit import System, runge_kutta_step
+from nodelib.ode.explicit import System
 from nodelib.ode.options import FixedOptions, read_time_list
+from nodelib.ode.stepper import Stepper
 from nodelib.ode.trajectory import Attempt, Keep, Memory, Path, Plan, Trajectory, Watch
 
 __all__ = ["MOST_STEPS", "integrate_fixed", "step_ends"]
@@ -18,6 +19,7 @@ MOST_STEPS = 10_000_000
 
 def integrate_fixed(
     f: System,
+    stepper: Stepper,
     plan: Plan,
     y0: Tensor,
     times: list[float],
@@ -28,9 +30,9 @@ def integrate_fixed(
 ) -> Trajectory:
     """Steps from one time of the grid to the next."""
     assert isinstance(plan.options, FixedOptions)
-    tableau, perturb = plan.tableau, plan.options.perturb
-    path = Path(f, plan, y0, times, keep, watch)
-    y, slope, buffer = y0, None if perturb else first_slope, memory.buffer
+    perturb = plan.options.perturb
+    path = Path(stepper, plan, y0, times, keep, watch)
+    y, slope = y0, None if perturb else first_slope
     for t, t_new in pairwise(step_ends(times, plan.options)):
         dt = t_new - t
         t_first = f.beside(t, dt) if perturb else t
@@ -38,8 +40,8 @@ def integrate_fixed(
         attempt = Attempt(t, dt, t_new, t_first, t_last)
         watch.attempt(t, y, dt)
         first_stage = f(t_first, y) if slope is None else slope
-        y_new, k = runge_kutta_step(f, tableau, t, y, dt, first_stage, t_last, buffer)
-        slope = path.accept(attempt, y, k, y_new, buffer)
+        y_new, k = stepper.step(t, y, dt, first_stage, t_last)
+        slope = path.accept(attempt, y, k, y_new)
         slope = None if perturb else slope
         y = y_new
         if path.event is not None:

@@ -1,14 +1,31 @@
-"""Integrate a flat system: fixed steps or adaptive ones, as the plan says."""
+"""Integrate a flat system with the method and in the loop that the plan says."""
 
 from torch import Tensor
 
 from nodelib.ode.adaptive import integrate_adaptive
-from nodelib.ode.explicit import System
+from nodelib.ode.explicit import RungeKuttaStepper, System
 from nodelib.ode.fixed import integrate_fixed
+from nodelib.ode.implicit import ImplicitStepper
+from nodelib.ode.multistep import AdamsStepper, FixedAdamsStepper
 from nodelib.ode.options import FixedOptions
+from nodelib.ode.scipys import integrate_scipy
+from nodelib.ode.stepper import Stepper
+from nodelib.ode.tableaus import Adams, SciPys
 from nodelib.ode.trajectory import Keep, Memory, Plan, Trajectory, Watch
 
-__all__ = ["integrate"]
+__all__ = ["begin", "integrate"]
+
+
+def begin(f: System, plan: Plan, memory: Memory) -> Stepper:
+    """The method of a plan, at work on f.
+
+    Args:
+        f, plan: the problem.
+        memory: of a solve that this one goes on from.
+    """
+    if isinstance(plan.method, Adams):
+        return AdamsStepper(f, plan) if plan.method.adaptive else FixedAdamsStepper(f, plan)
+    return ImplicitStepper(f, plan) if plan.method.implicit else RungeKuttaStepper(f, plan, memory)
 
 
 def integrate(
@@ -34,6 +51,9 @@ def integrate(
         first_slope: f(times[0], y0), if it is known.
         watch: functions to call on the way.
     """
+    if isinstance(plan.method, SciPys):
+        return integrate_scipy(f, plan, y0, times)
+    memory, watch = memory or Memory(), watch or Watch()
+    stepper = begin(f, plan, memory)
     loop = integrate_fixed if isinstance(plan.options, FixedOptions) else integrate_adaptive
-    carried = memory or Memory()
-    return loop(f, plan, y0, times, keep, carried, first_slope, watch or Watch())
+    return loop(f, stepper, plan, y0, times, keep, memory, first_slope, watch)

@@ -1,11 +1,12 @@
-"""The methods: one tableau each, with its source.  A new one needs no other code.
+"""The methods as data, each with its source.  A new tableau needs no other code.
 
 HNW is Hairer, Nørsett & Wanner, *Solving Ordinary Differential Equations I*.
 """
 
 from nodelib.ode.dopri8 import DOPRI8
 from nodelib.ode.errors import InvalidOptionError
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.implicit_methods import IMPLICIT
+from nodelib.ode.tableaus import MAX_ORDER, Adams, Method, SciPys, Tableau
 
 __all__ = ["METHODS", "find_method"]
 
@@ -155,9 +156,41 @@ TSIT5 = Tableau(
     source="Tsitouras 2011, the pair and its interpolant, multiplied out",
 )
 
-METHODS = {
-    tableau.name: tableau
-    for tableau in (
+ADAMS = Adams(
+    "adams",
+    1,
+    adaptive=True,
+    implicit=True,
+    max_order=MAX_ORDER,
+    source="Shampine & Gordon 1975; HNW III.5 to III.7: variable step and order, PECE",
+)
+
+EXPLICIT_ADAMS = Adams(
+    "explicit_adams",
+    4,
+    adaptive=False,
+    implicit=False,
+    max_order=4,
+    source="Bashforth & Adams 1883; HNW III.1, eq. 1.5, III.5 for unequal steps",
+)
+
+IMPLICIT_ADAMS, FIXED_ADAMS = (
+    Adams(
+        name,
+        4,
+        adaptive=False,
+        implicit=True,
+        max_order=MAX_ORDER,
+        source="Moulton 1926; HNW III.1, eq. 1.8, III.5 for unequal steps",
+    )
+    for name in ("implicit_adams", "fixed_adams")
+)
+
+SCIPY_SOLVER = SciPys("scipy_solver", source="a method of SciPy's solve_ivp, as is")
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
         EULER,
         MIDPOINT,
         HEUN2,
@@ -169,21 +202,27 @@ METHODS = {
         DOPRI5,
         TSIT5,
         DOPRI8,
+        ADAMS,
+        EXPLICIT_ADAMS,
+        IMPLICIT_ADAMS,
+        FIXED_ADAMS,
+        *IMPLICIT,
+        SCIPY_SOLVER,
     )
 }
 
 
-def find_method(name: str | Tableau) -> Tableau:
-    """The tableau called `name`, or the one given.
+def find_method(name: str | Method) -> Method:
+    """The method called `name`, or the one given.
 
     Raises:
         InvalidOptionError: there is none of that name; it lists the names.
 
     Example:
-        >>> find_method("rk4").order, find_method("dopri5").fsal
+        >>> find_method("rk4").order, find_method("dopri5").adaptive
         (4, True)
     """
-    if isinstance(name, Tableau):
+    if isinstance(name, Method):
         return name
     if not isinstance(name, str) or name not in METHODS:
         raise InvalidOptionError(

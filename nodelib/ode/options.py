@@ -7,12 +7,15 @@ from typing import Any, Literal, TypeVar
 
 from nodelib.ode.errors import InvalidOptionError
 from nodelib.ode.methods import find_method
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.tableaus import Method
 
 __all__ = [
     "AdaptiveOptions",
     "AdjointOptions",
     "FixedOptions",
+    "Options",
+    "SciPyOptions",
+    "check_count",
     "is_number",
     "read_options",
     "read_time_list",
@@ -144,6 +147,47 @@ class AdaptiveOptions:
 
 
 @dataclass(frozen=True)
+class SciPyOptions:
+    """Options of "scipy_solver".
+
+    Attributes:
+        solver: "RK23", "RK45", "DOP853", "Radau", "BDF" or "LSODA".
+        min_step: the shortest step, for "LSODA" only.
+        max_step: no step is longer.
+
+    Example:
+        >>> import torch
+        >>> from nodelib import solve
+        >>> t = torch.tensor([0.0, 10.0], dtype=torch.float64)
+        >>> stiff = solve(
+        ...     lambda t, y: -1e5 * (y - torch.cos(t)),
+        ...     torch.ones(1, dtype=torch.float64),
+        ...     t,
+        ...     method="scipy_solver",
+        ...     options=SciPyOptions(solver="BDF"),
+        ... )
+        >>> stiff.stats.nfe < 1000
+        True
+    """
+
+    solver: Literal["RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA"] = "LSODA"
+    min_step: float = 0.0
+    max_step: float = float("inf")
+
+    def __post_init__(self) -> None:
+        _one_of("solver", self.solver, ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA"))
+        bounds = is_number(self.min_step) and is_number(self.max_step)
+        if not bounds or not 0 <= self.min_step <= self.max_step or not self.max_step:
+            raise InvalidOptionError(
+                f"min_step = {self.min_step!r} and max_step = {self.max_step!r} bound the length "
+                "of a step: give 0 <= min_step <= max_step, with max_step positive."
+            )
+
+
+Options = FixedOptions | AdaptiveOptions | SciPyOptions
+
+
+@dataclass(frozen=True)
 class AdjointOptions:
     """How gradient="adjoint" solves the adjoint equation.
 
@@ -170,8 +214,8 @@ class AdjointOptions:
 
     rtol: float | None = None
     atol: float | None = None
-    method: str | Tableau | None = None
-    options: FixedOptions | AdaptiveOptions | Mapping[str, Any] | None = None
+    method: str | Method | None = None
+    options: Options | Mapping[str, Any] | None = None
     norm: Literal["full", "seminorm"] | Callable[[Any, Any, Any], Any] = "full"
 
     def __post_init__(self) -> None:
@@ -187,18 +231,20 @@ class AdjointOptions:
             find_method(self.method)
 
 
-Kind = TypeVar("Kind", FixedOptions, AdaptiveOptions, AdjointOptions)
+Kind = TypeVar("Kind", bound="Options | AdjointOptions")
 INFINITY = float("inf")
 
 
 def read_options(kind: type[Kind], given: object, method: str) -> Kind:
-    """The options of a method, from its own type or from a mapping of names to values.
+    """The options of a method, from its own type, one that it extends, or names and values.
 
     Raises:
         InvalidOptionError: an option that the method does not have, or a value out of range.
     """
     if isinstance(given, kind):
         return given
+    if given is not None and type(given) in kind.__mro__[1:-1]:
+        given = vars(given)
     names = [option.name for option in fields(kind)]
     if given is not None and not isinstance(given, Mapping):
         raise InvalidOptionError(
@@ -228,6 +274,12 @@ def _positive(name: str, value: Any) -> None:
         raise InvalidOptionError(
             f"The option {name} must be a positive, finite number, not {value!r}."
         )
+
+
+def check_count(name: str, value: Any, least: int, most: int = 2**31) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        limit = f"an integer from {least} to {most}" if most < 2**31 else f"at least {least}"
+        raise InvalidOptionError(f"The option {name} must be {limit}, not {value!r}.")
 
 
 def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:

@@ -20,20 +20,21 @@ from nodelib.ode.methods import find_method
 from nodelib.ode.options import (
     AdaptiveOptions,
     AdjointOptions,
-    FixedOptions,
+    Options,
     is_number,
     read_options,
 )
+from nodelib.ode.special_options import ImplicitOptions, options_of
 from nodelib.ode.state import Func, Layout, State, read_times
 from nodelib.ode.system import FlatSystem
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.tableaus import Method, SciPys
 from nodelib.ode.trajectory import Plan
 from nodelib.ode.transforms import is_finite, refuse_transforms
 
 __all__ = ["GivenOptions", "Gradient", "Problem", "read_backward_plan", "read_problem"]
 
 Gradient = Literal["direct", "adjoint", "checkpoint"]
-GivenOptions = FixedOptions | AdaptiveOptions | Mapping[str, Any] | None
+GivenOptions = Options | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def read_problem(
     func: Func,
     y0: State,
     t: Tensor,
-    method: str | Tableau,
+    method: str | Method,
     rtol: Any,
     atol: Any,
     options: GivenOptions,
@@ -113,12 +114,18 @@ def read_problem(
             start = start.clone()
         t = t.clone() if t.is_inference() else t
     plan = read_plan(method, rtol, atol, options, layout, start)
-    if not plan.tableau.adaptive and abs(times[-1]) == float("inf"):
+    name = plan.method.name
+    if not plan.method.adaptive and abs(times[-1]) == float("inf"):
         raise InvalidTimesError(
-            f"{plan.tableau.name!r} takes steps of fixed size and never comes to t[-1] = "
+            f"{name!r} takes steps of fixed size and never comes to t[-1] = "
             f"{times[-1]:g}. Give a finite last time, or a method that chooses its steps."
         )
-    refuse_transforms(plan.tableau.name, plan.tableau.adaptive, gradient)
+    if isinstance(plan.method, SciPys) and (dense or event or gradient == "checkpoint"):
+        raise InvalidOptionError(
+            f"{name!r} keeps none of SciPy's steps, but dense=True, events and "
+            "gradient='checkpoint' need them. Use another method, such as 'dopri5'."
+        )
+    refuse_transforms(name, plan.method.adaptive or plan.method.implicit, gradient)
     if not is_finite(start):
         raise InvalidStateError("y0 holds NaN or infinity. Check where the initial state is from.")
     return Problem(
@@ -137,7 +144,7 @@ def read_problem(
 
 
 def read_plan(
-    method: str | Tableau,
+    given: str | Method,
     rtol: Any,
     atol: Any,
     options: GivenOptions,
@@ -145,7 +152,7 @@ def read_plan(
     start: Tensor,
 ) -> Plan:
     """The method with its tolerance and options."""
-    tableau = find_method(method)
+    method = find_method(given)
     tolerances = [
         read_tolerance(name, value, layout.shapes, start)
         for name, value in (("rtol", rtol), ("atol", atol))
@@ -156,13 +163,18 @@ def read_plan(
         )
     tolerance = Tolerance(tolerances[0], tolerances[1], torch.linalg.vector_norm)
     tolerance = tolerance.by_root_mean_square(layout.sizes, start.numel())
-    if not tableau.adaptive:
-        return Plan(tableau, tolerance, read_options(FixedOptions, options, tableau.name))
-    adaptive = read_options(AdaptiveOptions, options, tableau.name)
-    if adaptive.norm is not None:
-        norm = user_norm(adaptive.norm, layout)
+    read = read_options(options_of(method), options, method.name)
+    if isinstance(read, AdaptiveOptions) and read.norm is not None:
+        norm = user_norm(read.norm, layout)
         tolerance = replace(tolerance, norm=norm, roots=(1.0,))
-    return Plan(tableau, tolerance, adaptive)
+    dim = read.batch_dim if isinstance(read, ImplicitOptions) else None
+    is_plain = not layout.is_tuple and not start.is_complex()
+    if dim is not None and not (is_plain and dim < len(layout.shapes[0])):
+        raise InvalidOptionError(
+            f"batch_dim = {dim} is to name a dimension of y0, which is then one real tensor, but "
+            f"y0 has the shapes {', '.join(str(tuple(shape)) for shape in layout.shapes)}."
+        )
+    return Plan(method, tolerance, read)
 
 
 def user_norm(norm: Callable[[Any], Any], layout: Layout) -> Norm:
@@ -238,18 +250,18 @@ def read_backward_plan(problem: Problem, params: Sequence[Tensor]) -> Plan:
             "A tolerance for each entry of the state says nothing about the adjoint. "
             "Give numbers: adjoint=AdjointOptions(rtol=..., atol=...)."
         )
-    method = options.method or forward.tableau
-    tableau = find_method(method)
-    same = tableau.adaptive == forward.tableau.adaptive
-    if not same and options.options is None and not tableau.adaptive:
+    method = find_method(options.method or forward.method)
+    same = method.adaptive == forward.method.adaptive
+    same = same and isinstance(method, SciPys) == isinstance(forward.method, SciPys)
+    if not same and options.options is None and not method.adaptive:
         raise InvalidOptionError(
-            f"The adjoint's method {tableau.name!r} takes steps of fixed size. Give it one: "
+            f"The adjoint's method {method.name!r} takes steps of fixed size. Give it one: "
             "adjoint=AdjointOptions(method=..., options={'step_size': ...})."
         )
     given: Any = forward.options if same and options.options is None else options.options
     start = problem.y0.new_empty(1)
     single = Layout.of(start)
-    plan = read_plan(method, rtol, atol, _without_norm(given), single, start)
+    plan = read_plan(method, rtol, atol, _of_flat_state(given), single, start)
     n, p = problem.y0.numel(), sum(sizes)
     user, of_state = options.norm, forward.tolerance.norm
     counts = p > 0 and user == "full"
@@ -277,7 +289,7 @@ def read_backward_plan(problem: Problem, params: Sequence[Tensor]) -> Plan:
     return replace(plan, tolerance=tolerance.by_root_mean_square(groups, 2 * n + p))
 
 
-def _without_norm(given: Any) -> Any:
+def _of_flat_state(given: Any) -> Any:
     if isinstance(given, AdaptiveOptions):
         return replace(given, norm=None)
-    return given
+    return replace(given, batch_dim=None) if isinstance(given, ImplicitOptions) else given

@@ -1,10 +1,11 @@
-"""Butcher tableaus: an explicit Runge–Kutta method is data.
+"""Methods as data: above all Butcher tableaus of Runge–Kutta methods.
 
-A method with s stages computes
+A Runge–Kutta method with s stages computes
 
-    k_i = f(t + c_i dt,  y + dt Σ_{j<i} a_ij k_j),      y_new = y + dt Σ_i b_i k_i,
+    k_i = f(t + c_i dt,  y + dt Σ_j a_ij k_j),      y_new = y + dt Σ_i b_i k_i,
 
-(Hairer, Nørsett & Wanner, *Solving ODEs I*, Definition II.1.1).  An embedded pair has second
+(Hairer, Nørsett & Wanner, *Solving ODEs I*, Definitions II.1.1 and II.7.1).  It is explicit where
+a_ij = 0 for j ≥ i, so that each stage follows from those before it.  An embedded pair has second
 weights b̂ as well, and dt Σ (b_i − b̂_i) k_i estimates the error of one step (HNW II.4).
 Coefficients are Python floats: comparing or reading them never waits for a device.
 """
@@ -18,12 +19,12 @@ from torch import Tensor
 
 from nodelib.ode.errors import InvalidOptionError
 
-__all__ = ["Tableau", "Weights", "hermite"]
+__all__ = ["Adams", "Method", "SciPys", "Tableau", "Weights", "collocation", "hermite"]
 
 
 @dataclass(frozen=True, eq=False)
 class Tableau:
-    """An explicit Runge–Kutta method.
+    """A Runge–Kutta method.
 
     Example:
         A method of your own, here Ralston's, is a tableau that `solve` takes as `method`.
@@ -41,7 +42,7 @@ class Tableau:
         name: the name by which `method=` finds it.
         order: of convergence of `b`.
         c: the nodes, s of them.
-        a: the rows a_i of the strictly lower triangle, row i has i entries.
+        a: the rows a_i.  Of an explicit method row i has i entries, of an implicit one s.
         b: the weights of the new state, s of them.
         error: b − b̂ of an embedded pair, s of them; `None` for a fixed-step method.
         interpolant: rows are stages, columns the coefficients of θ, θ², … in b_i(θ), for
@@ -76,18 +77,28 @@ class Tableau:
             InvalidOptionError: lengths that differ, a first node that is not 0, an order below 1.
         """
         s = len(self.b)
-        rows = len(self.c) == s > 0 and [len(row) for row in self.a] == list(range(s))
-        if not rows or self.c[0] != 0.0 or len(self.error or self.b) != s or self.order < 1:
+        rows = [len(row) for row in self.a]
+        explicit = rows == list(range(s)) and self.c[:1] == (0.0,)
+        implicit = rows == [s] * s and self.error is None and self.interpolant is not None
+        if len(self.c) != s or len(self.error or self.b) != s or self.order < 1 or not s:
+            explicit = implicit = False
+        if not explicit and not implicit:
             raise InvalidOptionError(
-                f"The tableau {self.name!r} is no explicit Runge–Kutta method: b, c and error have "
-                "one entry for each stage, row i of a has i entries, c begins with 0, and the "
-                "order is at least 1."
+                f"The tableau {self.name!r} is no Runge–Kutta method: b, c and error have one "
+                "entry for each stage and the order is at least 1.  If it is explicit, row i of a "
+                "has i entries and c begins with 0.  If it is implicit, each row has one for each "
+                "stage, there is an interpolant and no error."
             )
 
     @property
     def stages(self) -> int:
         """s, the number of stages."""
         return len(self.b)
+
+    @property
+    def implicit(self) -> bool:
+        """Whether stages depend on each other both ways, so that equations must be solved."""
+        return len(self.a[0]) > 0
 
     @property
     def adaptive(self) -> bool:
@@ -121,6 +132,53 @@ class Tableau:
         return self.interpolant if self.interpolant is not None else hermite(self)
 
 
+MAX_ORDER = 12
+"""Largest order of an Adams method."""
+
+
+@dataclass(frozen=True)
+class Adams:
+    """A multistep method: the integral of a polynomial through the slopes of former steps.
+
+    HNW III.1 and III.5; the steps are taken in `nodelib.ode.multistep`.
+
+    Attributes:
+        name, source: as of a tableau.
+        order: of convergence; of an adaptive method the lowest, with which it starts.
+        adaptive: whether it chooses its steps and, for each, its order up to 12.
+        implicit: whether the polynomial also goes through the slope at the new state.
+        max_order: the largest order, unless the options say otherwise.
+    """
+
+    name: str
+    order: int
+    adaptive: bool
+    implicit: bool
+    max_order: int
+    source: str
+    stages = MAX_ORDER + 1
+    b = (1.0,) * (MAX_ORDER + 1)
+
+    def dense_rows(self) -> tuple[tuple[float, ...], ...]:
+        """Those of a polynomial in θ whose coefficients are the rows of k."""
+        size = range(MAX_ORDER + 1)
+        return tuple(tuple(float(i == j) for j in size) for i in size)
+
+
+@dataclass(frozen=True)
+class SciPys:
+    """A method of `scipy.integrate.solve_ivp`, on the CPU and without a graph."""
+
+    name: str
+    source: str
+    order = stages = 1
+    adaptive = True
+    implicit = False
+
+
+Method = Tableau | Adams | SciPys
+
+
 @dataclass(frozen=True)
 class Weights:
     """A tableau's coefficients as tensors of one dtype on one device.
@@ -151,3 +209,29 @@ def hermite(tableau: Tableau) -> tuple[tuple[float, ...], ...]:
         for power, coefficient in enumerate(cubic):
             row[power] += coefficient
     return tuple(tuple(row) for row in rows)
+
+
+def collocation(name: str, order: int, c: tuple[float, ...], source: str) -> Tableau:
+    """The implicit method whose polynomial satisfies the equation at the nodes c (HNW II.7).
+
+    With the Lagrange polynomials ℓ_j of the nodes, a_ij = ∫_0^{c_i} ℓ_j and b_j = ∫_0^1 ℓ_j
+    (Theorem II.7.7); the integral up to θ is the interpolant's b_j(θ).
+
+    Example:
+        >>> collocation("trapezoid", 2, (0.0, 1.0), source="HNW II.7").b
+        (0.5, 0.5)
+    """
+    rows = []
+    for j, node in enumerate(c):
+        product = [1.0]  # the coefficients of 1, θ, θ², ...
+        for other in c[:j] + c[j + 1 :]:
+            shifted, unshifted = [0.0, *product], [*product, 0.0]
+            pairs = zip(shifted, unshifted, strict=True)
+            product = [(high - other * low) / (node - other) for high, low in pairs]
+        rows.append(tuple(x / (power + 1) for power, x in enumerate(product)))
+
+    def integrals(theta: float) -> tuple[float, ...]:
+        return tuple(sum(x * theta ** (i + 1) for i, x in enumerate(row)) for row in rows)
+
+    a = tuple(integrals(node) for node in c)
+    return Tableau(name, order, c, a, integrals(1.0), source, interpolant=tuple(rows))

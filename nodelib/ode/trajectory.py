@@ -8,9 +8,10 @@ from torch import Tensor
 
 from nodelib.ode.controller import Tolerance
 from nodelib.ode.dense import Interpolant, Outputs, Step
-from nodelib.ode.explicit import StageBuffer, System, complete_stages
-from nodelib.ode.options import AdaptiveOptions, FixedOptions
-from nodelib.ode.tableaus import Tableau
+from nodelib.ode.explicit import StageBuffer
+from nodelib.ode.options import FixedOptions, Options
+from nodelib.ode.stepper import Past, Stepper
+from nodelib.ode.tableaus import Method, SciPys, Tableau
 
 __all__ = [
     "Attempt",
@@ -31,17 +32,18 @@ Keep = Literal["nothing", "states", "stages"]
 class Plan:
     """How to solve: a method, its tolerance and its options."""
 
-    tableau: Tableau
+    method: Method
     tolerance: Tolerance
-    options: FixedOptions | AdaptiveOptions
+    options: Options
 
     @property
     def interpolant(self) -> Interpolant:
         """How the solution inside a step follows from its stages."""
+        assert not isinstance(self.method, SciPys)
+        rows, is_multistep = self.method.dense_rows(), not isinstance(self.method, Tableau)
         if isinstance(self.options, FixedOptions) and self.options.interpolation == "linear":
-            return Interpolant(tuple((b,) for b in self.tableau.b), needs_more_stages=False)
-        rows = self.tableau.dense_rows()
-        return Interpolant(rows, needs_more_stages=len(rows) > self.tableau.stages)
+            return Interpolant(tuple((b,) for b in self.method.b), needs_more_stages=is_multistep)
+        return Interpolant(rows, needs_more_stages=is_multistep or len(rows) > self.method.stages)
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Statistics:
             vector–Jacobian product); 0 for gradient="direct", which evaluates nothing again.
         accepted, rejected: numbers of steps.
         step_times: where the accepted steps began, and last where the solve ended.
+        orders: of the accepted steps, for an Adams method.
         ended: "last time", or "event" when an event came before it.
 
     Example:
@@ -71,6 +74,7 @@ class Statistics:
     accepted: int = 0
     rejected: int = 0
     step_times: list[float] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
     ended: Literal["last time", "event"] = "last time"
 
 
@@ -83,6 +87,7 @@ class Checkpoint(NamedTuple):
             t + dt, see `runge_kutta_step`.
         inside: the output times inside of it.
         is_output: whether it ended at an output time.
+        order, past: of the stepper.
     """
 
     t: float
@@ -92,6 +97,8 @@ class Checkpoint(NamedTuple):
     t_last: float
     inside: list[float]
     is_output: bool
+    order: int | None
+    past: Past
 
 
 @dataclass
@@ -167,7 +174,8 @@ class Path:
     """Collects outputs, statistics and what is to be kept, step by step.
 
     Args:
-        f, plan: the problem.
+        stepper: the method at work on the problem.
+        plan: how to solve it.
         y0: the initial state, shape (N,).
         times: the output times.
         keep: of every step, "nothing", its "states" (enough to take it again) or its "stages".
@@ -175,9 +183,15 @@ class Path:
     """
 
     def __init__(
-        self, f: System, plan: Plan, y0: Tensor, times: list[float], keep: Keep, watch: Watch
+        self,
+        stepper: Stepper,
+        plan: Plan,
+        y0: Tensor,
+        times: list[float],
+        keep: Keep,
+        watch: Watch,
     ) -> None:
-        self.f, self.plan, self.keep, self.watch = f, plan, keep, watch
+        self.stepper, self.keep, self.watch = stepper, keep, watch
         self.interpolant = plan.interpolant
         self.outputs = Outputs(self.interpolant, y0, times)
         self.statistics = Statistics(step_times=[times[0]])
@@ -185,29 +199,26 @@ class Path:
         self.checkpoints: list[Checkpoint] = []
         self.event: float | None = None
 
-    def accept(
-        self, attempt: Attempt, y: Tensor, k: Tensor, y_new: Tensor, buffer: StageBuffer
-    ) -> Tensor | None:
+    def accept(self, attempt: Attempt, y: Tensor, k: Tensor, y_new: Tensor) -> Tensor | None:
         """Take note of an accepted step with states y and y_new (N,) and stages k (s, N).
 
-        Where k lies in `buffer`, the next step may write over it.
-
         Returns:
-            f(t_last, y_new) if the step computed it.
+            The slope of the next step, if it is known.
         """
-        t, dt, tableau = attempt.t, attempt.dt, self.plan.tableau
+        t, dt, stepper = attempt.t, attempt.dt, self.stepper
         passed = self.outputs.pass_before(attempt.t_new)
         needed = bool(passed) or self.keep == "stages" or self.watch.event is not None
-        slope = buffer.row(-1, k) if tableau.fsal else None
+        slope = stepper.slope(k)
         if needed and self.interpolant.needs_more_stages:
-            k = complete_stages(self.f, tableau, t, y, dt, k, attempt.t_last, y_new)
-            slope = k[tableau.stages - 1 if tableau.fsal else tableau.stages]
+            k, slope = stepper.complete(t, y, dt, k, attempt.t_last, y_new)
+        if stepper.order is not None:
+            self.statistics.orders.append(stepper.order)
         if not needed and self.keep == "nothing":  # the usual case, at the least cost
             self.outputs.at_end(attempt.t_new, y_new)
             self.statistics.accepted += 1
             self.statistics.step_times.append(attempt.t_new)
             return slope
-        if needed and k is buffer.k and (self.keep == "stages" or self.outputs.will_wait(k)):
+        if needed and stepper.is_shared(k) and (self.keep == "stages" or self.outputs.will_wait(k)):
             k = k.clone()
         step = Step(t, dt, y, k, attempt.t_new, y_new)
         if self.watch.event is not None:
@@ -223,7 +234,9 @@ class Path:
             self.steps.append(step)
         if self.keep == "states":
             times = attempt.t_first, attempt.t_last
-            self.checkpoints.append(Checkpoint(t, y, dt, *times, passed, is_output))
+            self.checkpoints.append(
+                Checkpoint(t, y, dt, *times, passed, is_output, stepper.order, stepper.past)
+            )
         return slope
 
     def finish(self) -> Trajectory:

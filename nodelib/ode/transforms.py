@@ -96,12 +96,17 @@ def active() -> set[str]:
     return {interpreter.key().name for interpreter in stack}
 
 
-def refuse_transforms(method: str, adaptive: bool, gradient: str) -> None:
+def refuse_transforms(method: str, looks: bool, gradient: str) -> None:
     """Refuse what cannot be transformed, before torch does it in its own words.
 
+    Args:
+        method: its name.
+        looks: whether what it does next depends on the size of an error.
+        gradient: how it is taken.
+
     Raises:
-        InvalidOptionError: an adaptive method under `vmap`, or any transform of a solve whose
-            gradient is not taken through its steps.
+        InvalidOptionError: a method that looks at errors under `vmap`, or any transform of a solve
+            whose gradient is not taken through its steps.
     """
     names = active()
     if names and gradient != "direct":
@@ -109,9 +114,9 @@ def refuse_transforms(method: str, adaptive: bool, gradient: str) -> None:
             f"gradient={gradient!r} has its own backward pass, which torch.func's "
             f"{', '.join(sorted(names)).lower()} cannot transform. Use gradient='direct'."
         )
-    if adaptive and "Vmap" in names:
+    if looks and "Vmap" in names:
         raise InvalidOptionError(
-            f"{method!r} chooses its steps from the error, so torch.func.vmap, which runs all "
+            f"{method!r} decides from an error what to do next, so torch.func.vmap, which runs all "
             "samples through the same operations, cannot be applied to it. Use a fixed-step "
             "method such as 'rk4', or give the samples as one state with a batch dimension."
         )

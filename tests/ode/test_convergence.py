@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from kinds import ADAPTIVE, FIXED, OWN
 from scipy.integrate import RK23, RK45, solve_ivp
 
 from nodelib import solve
@@ -26,14 +27,30 @@ ORDERS = {
     "tsit5": (5, 5),
     "dopri8": (8, 8),
 }
-ADAPTIVE = [name for name, method in METHODS.items() if method.adaptive]
-FIXED = [name for name in METHODS if name not in ADAPTIVE]
+# The same of the implicit ones, whose interpolant is the collocation polynomial.
+IMPLICIT_ORDERS = {
+    "implicit_euler": (1, 2),
+    "implicit_midpoint": (2, 2),
+    "trapezoid": (2, 3),
+    "radauIIA3": (3, 3),
+    "gl4": (4, 3),
+    "radauIIA5": (5, 4),
+    "gl6": (6, 4),
+    "sdirk2": (2, 3),
+    "trbdf2": (2, 3),
+}
+# "adams" starts with order 1; what it reaches, and each order of its own, is in test_adams.
+MULTISTEP_ORDERS = {"adams": 1, "explicit_adams": 4, "implicit_adams": 4, "fixed_adams": 4}
+FIXED_ORDERS = {
+    **{name: orders[0] for name, orders in {**ORDERS, **IMPLICIT_ORDERS}.items()},
+    **MULTISTEP_ORDERS,
+}
 THETAS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 
 
 def test_the_order_of_every_method_is_measured():
-    orders = {name: order for name, (order, _) in ORDERS.items()}
-    assert {name: method.order for name, method in METHODS.items()} == orders
+    assert {name: method.order for name, method in OWN.items()} == FIXED_ORDERS
+    assert set(METHODS) - set(OWN) == {"scipy_solver"}
 
 
 def exact(t: float) -> torch.Tensor:
@@ -108,11 +125,45 @@ def solved_error(method: str, t: torch.Tensor, **choices) -> float:
     return float((y - torch.stack([exact(time) for time in t.tolist()])).abs().max())
 
 
+TIGHT = {"rtol": 1e-13, "atol": 1e-13}  # for the stages of implicit methods
+
+
 @pytest.mark.parametrize("method", FIXED)
 def test_solve_converges_with_the_order_of_its_method(method):
     t = torch.tensor([T_START, 2.3], dtype=torch.float64)
-    errors = [solved_error(method, t, options={"step_size": h}) for h in (1 / 32, 1 / 64)]
-    assert observed_order(errors) == pytest.approx(ORDERS[method][0], abs=0.3)
+    options = {"max_order": 4} if "adams" in method else {}
+    sizes = (1 / 16, 1 / 32) if FIXED_ORDERS[method] > 4 else (1 / 32, 1 / 64)
+    errors = [solved_error(method, t, options={"step_size": h, **options}, **TIGHT) for h in sizes]
+    assert observed_order(errors) == pytest.approx(FIXED_ORDERS[method], abs=0.3)
+
+
+@pytest.mark.parametrize("method", IMPLICIT_ORDERS)
+def test_interpolant_inside_one_implicit_step_has_its_order(method):
+    errors = []
+    for size in (0.04, 0.02):
+        times = torch.tensor([0.0, *THETAS, 1.0], dtype=torch.float64) * size + T_START
+        options = {"grid": [T_START, T_START + size]}
+        y = solve(forced, exact(T_START), times, method=method, options=options, **TIGHT).y
+        wanted = torch.stack([exact(time) for time in times.tolist()])
+        errors.append(float((y - wanted)[1:-1].abs().max()))
+    assert observed_order(errors) == pytest.approx(IMPLICIT_ORDERS[method][1], abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("method", "order"),
+    [("explicit_adams", p) for p in (2, 3, 4)] + [("implicit_adams", p) for p in (2, 3, 4, 5)],
+)
+def test_adams_methods_keep_their_order_on_a_grid_of_unequal_steps(method, order):
+    def grid(steps):
+        x = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        return (T_START + 2 * (x + 0.3 * torch.sin(9 * x) / 9 * (1 - x))).tolist()
+
+    errors = []
+    for steps in (128, 256):
+        options = {"grid": grid(steps), "max_order": order}
+        t = torch.tensor([T_START, grid(steps)[-1]], dtype=torch.float64)
+        errors.append(solved_error(method, t, options=options, **TIGHT))
+    assert observed_order(errors) == pytest.approx(order, abs=0.35)
 
 
 @pytest.mark.parametrize("method", ADAPTIVE)
@@ -183,7 +234,7 @@ def test_dense_output_is_scipys_on_the_same_steps(method, theirs):
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
-@pytest.mark.parametrize("method", ORDERS)
+@pytest.mark.parametrize("method", OWN)
 def test_backwards_in_time_returns_to_the_start(method, direction):
     def rotation(t, y):
         return torch.stack([y[1], -y[0]]) * (1 + 0.5 * torch.cos(t))
@@ -192,8 +243,10 @@ def test_backwards_in_time_returns_to_the_start(method, direction):
     y0 = torch.tensor([1.0, 0.5], dtype=torch.float64)
     options = {"step_size": 5e-3} if method in FIXED else None
     choices = {"method": method, "rtol": 1e-6, "atol": 1e-8, "options": options}
+    if method in IMPLICIT_ORDERS:
+        options["step_size"] = 5e-3 if IMPLICIT_ORDERS[method][0] == 1 else 2e-2
     end = solve(rotation, y0, there, **choices).y[-1]
     back = solve(rotation, end, there.flip(0), **choices).y[-1]
-    tolerance = {"euler": 5e-2, "fehlberg2": 1e-3}.get(method, 1e-4)
+    tolerance = {"euler": 5e-2, "implicit_euler": 5e-2, "fehlberg2": 1e-3}.get(method, 1e-3)
     torch.testing.assert_close(back, y0, rtol=0, atol=tolerance)
     assert not torch.allclose(end, y0, atol=0.1)

@@ -5,14 +5,13 @@ import warnings
 
 import pytest
 import torch
+from kinds import ADAPTIVE, EXPLICIT, OWN
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nodelib import solve
 from nodelib.ode import dense as dense_module
-from nodelib.ode.methods import METHODS
 
-ADAPTIVE = [name for name, tableau in METHODS.items() if tableau.adaptive]
 STAGES = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
 EXTRA = {"adaptive_heun": 2, "fehlberg2": 3, "bosh3": 3, "dopri5": 6, "tsit5": 6, "dopri8": 13}
 
@@ -31,7 +30,7 @@ class Recorder:
 def settings(method: str) -> dict:
     if method not in ADAPTIVE:
         return {"method": method, "options": {"step_size": 0.13}}
-    tolerance = {1: 1e-3, 2: 1e-4, 3: 1e-5}.get(METHODS[method].order, 1e-7)
+    tolerance = {1: 1e-3, 2: 1e-4, 3: 1e-5}.get(OWN[method].order, 1e-7)
     return {"method": method, "rtol": tolerance, "atol": 1e-2 * tolerance}
 
 
@@ -42,7 +41,7 @@ def start(dtype=torch.float64):
 @pytest.mark.parametrize("gradient_of_t", [False, True])
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("outputs", [1, 2, 7])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 def test_nfe_is_the_number_of_calls(method, outputs, dense, gradient_of_t):
     func = Recorder()
     t = torch.linspace(0.2, 2.0, outputs, dtype=torch.float64, requires_grad=gradient_of_t)
@@ -74,7 +73,7 @@ def test_an_attempt_costs_the_stages_but_one_and_the_start_two(method):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 @pytest.mark.parametrize(
     ("t0", "t1"), [(0.0, 1.0), (1.0, 0.0), (-0.7, 0.3), (0.1, 0.7), (0.1, -0.3), (-2.0, -0.9)]
 )
@@ -113,7 +112,7 @@ def test_output_times_do_not_force_steps():
 
 def test_step_times_run_from_first_to_last_time():
     for t in (torch.tensor([0.0, 0.4, 2.0]), torch.tensor([2.0, 0.4, 0.0])):
-        for method in METHODS:
+        for method in OWN:
             times = solve(Recorder(), start(), t, **settings(method)).stats.step_times
             assert times[0] == t[0]
             assert times[-1] == t[-1]
@@ -122,7 +121,7 @@ def test_step_times_run_from_first_to_last_time():
 
 def test_gathered_outputs_equal_those_evaluated_step_by_step(monkeypatch):
     t = torch.linspace(0, 20, 500, dtype=torch.float64)
-    for method in METHODS:
+    for method in OWN:
         together = solve(Recorder(), start(), t, **settings(method)).y
         for limit in ("GATHER_LIMIT", "GATHER_STEPS"):
             with monkeypatch.context() as patch:
@@ -181,7 +180,7 @@ def oscillator(t, y):
 
 
 @pytest.mark.parametrize("counter", [CountReads, CountScalars])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*EXPLICIT, "adams", "explicit_adams"])
 def test_one_wait_for_the_device_an_attempt(method, counter):
     def waits(t_end: float) -> tuple[int, int]:
         t = torch.linspace(0, t_end, 50, dtype=torch.float64)
@@ -211,7 +210,7 @@ class Attempts:
 
 
 @pytest.mark.parametrize("gradient", ["adjoint", "checkpoint"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*EXPLICIT, "explicit_adams"])
 def test_one_wait_for_the_device_an_attempt_of_the_backward_pass(method, gradient):
     """Checkpoints wait for none; torch looks at the host's numbers once for every 64 steps."""
     rate = torch.ones((), dtype=torch.float64, requires_grad=True)
@@ -243,7 +242,7 @@ def test_one_wait_for_the_device_an_attempt_of_the_backward_pass(method, gradien
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 def test_on_cuda_the_backward_pass_of_the_adjoint_waits_for_error_norms_only(method):
     norm = Attempts()
     rate = torch.ones((), dtype=torch.float64, device="cuda", requires_grad=True)
@@ -286,7 +285,7 @@ def test_no_step_is_left_over_by_rounding():
 @pytest.mark.parametrize("t0", [1.0, -1.0, 1e12])
 def test_an_interval_of_one_ulp_is_solved(t0):
     t = torch.tensor([t0, math.nextafter(t0, math.inf)], dtype=torch.float64)
-    for method in METHODS:
+    for method in OWN:
         y = solve(oscillator, start(), t, method=method, rtol=1e-4).y
         torch.testing.assert_close(y[-1], start(), rtol=0, atol=1e-3)
 

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from kinds import FIXED
 from torch.autograd import gradcheck, gradgradcheck
 
 from nodelib import solve
 from nodelib.ode.methods import METHODS
 
 DOUBLE = torch.float64
-FIXED = [name for name, tableau in METHODS.items() if not tableau.adaptive]
 MODES = ["direct", "adjoint", "checkpoint"]
 CHECKED = ["dopri5", "tsit5", "dopri8", "bosh3", "rk4", "euler"]
 DIRECTIONS = {"forwards": (0.0, 0.13, 0.3), "backwards": (0.3, 0.2, 0.0)}

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
+from kinds import OWN
 from torch.autograd import gradcheck
 
 from nodelib import solve
 from nodelib.ode.errors import FunctionOutputError, NonFiniteError
-from nodelib.ode.methods import METHODS
 
 DOUBLE = torch.float64
 MODES = ["direct", "adjoint", "checkpoint"]
@@ -40,10 +40,10 @@ def test_a_ball_that_bounces():
 
 
 @pytest.mark.parametrize("direction", [1, -1])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 def test_the_first_zero_of_a_cosine(method, direction):
-    fixed = not METHODS[method].adaptive
-    order = METHODS[method].order
+    fixed = not OWN[method].adaptive
+    order = OWN[method].order
     settings = {"options": {"step_size": 1e-3 if order < 3 else 0.02}} if fixed else {}
     tolerance = {"rtol": 1e-6, "atol": 1e-8} if order < 3 else {"rtol": 1e-9, "atol": 1e-11}
     t = numbers(0.0, 4.0 * direction)

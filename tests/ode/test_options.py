@@ -5,15 +5,14 @@ from itertools import pairwise
 
 import pytest
 import torch
+from kinds import ADAPTIVE, PAIRS
 
 from nodelib import AdaptiveOptions, FixedOptions, solve
 from nodelib.ode.controller import StepController
 from nodelib.ode.errors import InvalidOptionError, TooManyStepsError
-from nodelib.ode.methods import METHODS
 from nodelib.ode.tableaus import Tableau
 
 DOUBLE = torch.float64
-ADAPTIVE = [name for name, tableau in METHODS.items() if tableau.adaptive]
 
 
 def numbers(*values):
@@ -43,7 +42,7 @@ def test_the_pi_controller_by_hand():
     assert StepController(5).factor(0.999) == 1.0  # after success it does not shrink
 
 
-@pytest.mark.parametrize("method", ADAPTIVE)
+@pytest.mark.parametrize("method", PAIRS)
 def test_the_pi_controller_rejects_less_on_a_mildly_stiff_problem(method):
     def func(t, y):
         return -50 * (y - torch.cos(t))

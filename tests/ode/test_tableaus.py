@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchdiffeq
+from kinds import EXPLICIT
 from scipy.integrate import RK23, RK45
 from torchdiffeq._impl.odeint import SOLVERS
 
@@ -123,11 +124,11 @@ def test_there_are_as_many_rooted_trees_as_cayley_counted():
 
 
 def test_the_orders_are_told_of_all_methods():
-    assert set(INSIDE) == set(METHODS)
-    assert set(EMBEDDED) == {name for name, method in METHODS.items() if method.adaptive}
+    assert set(INSIDE) == set(EXPLICIT)
+    assert set(EMBEDDED) == {name for name, method in EXPLICIT.items() if method.adaptive}
 
 
-@pytest.mark.parametrize("tableau", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("tableau", EXPLICIT.values(), ids=EXPLICIT)
 class TestEveryMethod:
     def test_rows_sum_to_nodes_and_form_a_strict_triangle(self, tableau):
         assert [len(row) for row in tableau.a] == list(range(tableau.stages))
@@ -222,7 +223,7 @@ def slope(t, y):
     )
 
 
-@pytest.mark.parametrize("name", sorted(METHODS.keys() - EMBEDDED.keys()))
+@pytest.mark.parametrize("name", sorted(EXPLICIT.keys() - EMBEDDED.keys()))
 def test_takes_the_steps_of_torchdiffeqs_fixed_method(name):
     t = torch.linspace(0.3, 1.1, 4, dtype=torch.float64)
     y = torch.tensor([0.4, 1.3], dtype=torch.float64)
@@ -234,8 +235,8 @@ def test_takes_the_steps_of_torchdiffeqs_fixed_method(name):
 
 def test_which_methods_choose_their_step_and_share_a_stage_with_the_next():
     """All that choose their step share a stage: an accepted step then needs no evaluation more."""
-    assert [name for name, m in METHODS.items() if m.adaptive] == list(EMBEDDED)
-    assert [name for name, m in METHODS.items() if m.fsal] == list(EMBEDDED)
+    assert [name for name, m in EXPLICIT.items() if m.adaptive] == list(EMBEDDED)
+    assert [name for name, m in EXPLICIT.items() if m.fsal] == list(EMBEDDED)
 
 
 def test_tsit5_is_the_published_pair_with_its_last_stage_weighed_by_a_66th():

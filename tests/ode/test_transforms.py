@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
+from kinds import ADAPTIVE, FORWARD, IMPLICIT
 from torch import nn
 from torch.func import functional_call, jacfwd, jacrev, jvp, stack_module_state, vmap
 
@@ -11,8 +12,6 @@ from nodelib.ode.errors import InvalidOptionError
 from nodelib.ode.methods import METHODS
 
 DOUBLE = torch.float64
-ADAPTIVE = [name for name, tableau in METHODS.items() if tableau.adaptive]
-FIXED = [name for name, tableau in METHODS.items() if not tableau.adaptive]
 T = torch.tensor([0.0, 0.13, 0.6, 1.0], dtype=DOUBLE)
 W = torch.tensor([[0.3, -1.1], [0.9, -0.2]], dtype=DOUBLE)
 STARTS = torch.tensor([[0.7, -0.4], [1.2, 0.1], [-0.3, 0.8]], dtype=DOUBLE)
@@ -35,7 +34,7 @@ def jacobian(y0, **settings):
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("method", FIXED)
+@pytest.mark.parametrize("method", FORWARD)
 def test_vmap_is_a_loop(method, options):
     settings = {"method": method, "options": options}
     got = vmap(lambda y0: outputs(y0, **settings))(STARTS)
@@ -46,7 +45,7 @@ def test_vmap_is_a_loop(method, options):
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("method", FIXED)
+@pytest.mark.parametrize("method", FORWARD)
 def test_forward_derivatives_are_the_recorded_ones(method, options):
     settings = {"method": method, "options": options}
     y0, tangent = STARTS[0], STARTS[1]
@@ -67,7 +66,7 @@ def test_forward_derivatives_are_the_recorded_ones(method, options):
     assert_same(got, torch.stack([jacobian(y, **settings) @ tangent for y in STARTS]))
 
 
-@pytest.mark.parametrize("method", FIXED)
+@pytest.mark.parametrize("method", FORWARD)
 def test_forward_derivatives_with_respect_to_a_parameter(method):
     def func(w):
         return outputs(STARTS[0], w, method, {"step_size": 0.2})
@@ -119,9 +118,9 @@ def test_forward_derivatives_of_an_adaptive_method(method):
     assert_same(dual.tangent, got)
 
 
-@pytest.mark.parametrize("method", ADAPTIVE)
+@pytest.mark.parametrize("method", [*ADAPTIVE, *IMPLICIT, "implicit_adams"])
 @pytest.mark.parametrize("transform", ["vmap", "vmap of a parameter", "jacfwd"])
-def test_an_adaptive_method_refuses_vmap(method, transform):
+def test_a_method_that_looks_at_errors_refuses_vmap(method, transform):
     calls = {
         "vmap": lambda: vmap(lambda y0: outputs(y0, method=method))(STARTS),
         "vmap of a parameter": lambda: vmap(lambda w: outputs(STARTS[0], w, method))(W[None]),
@@ -129,6 +128,25 @@ def test_an_adaptive_method_refuses_vmap(method, transform):
     }
     with pytest.raises(InvalidOptionError, match=f"'{method}'.*vmap.*'rk4'"):
         calls[transform]()
+
+
+@pytest.mark.parametrize("method", IMPLICIT)
+def test_implicit_stages_refuse_forward_derivatives(method):
+    y0, tangent = STARTS[0], STARTS[1]
+    with pytest.raises(InvalidOptionError, match=f"'{method}' solves equations.*'rk4'"):
+        jvp(lambda y: outputs(y, method=method), (y0,), (tangent,))
+    with (
+        forward_ad.dual_level(),
+        pytest.raises(InvalidOptionError, match=f"'{method}' solves equations.*'rk4'"),
+    ):
+        outputs(forward_ad.make_dual(y0, tangent), method=method)
+
+
+def test_forward_derivatives_through_a_corrected_adams_step():
+    settings = {"method": "implicit_adams", "options": {"step_size": 0.1}}
+    wanted = jacobian(STARTS[0], **settings) @ STARTS[1]
+    _, got = jvp(lambda y: outputs(y, **settings), (STARTS[0],), (STARTS[1],))
+    assert_same(got, wanted)
 
 
 @pytest.mark.parametrize("method", ["rk4", "dopri5"])
