@@ -59,6 +59,7 @@ KNOWN: dict[type[Options], set[str]] = {
     SciPyOptions: {"solver", "min_step", "max_step"},
 }
 NATIVE = {"ifactor": "largest_factor", "dfactor": "smallest_factor", "max_iters": "max_iterations"}
+NATIVE |= {"max_num_steps": "max_steps"}
 MOST_STEPS = 2**31 - 1
 DEFAULT_STEPS = 1_000_000
 DOPRI5 = replace(methods.DOPRI5, error=tuple(2 / 3 * e for e in methods.DOPRI5.error or ()))
@@ -98,13 +99,10 @@ def native_options(
         return SciPyOptions(**given)
     if not adaptive:
         fixed = fixed_options(func, y0, t, given)
-        special = {
-            NATIVE.get(name, name): given[name]
-            for name in ("max_order", "max_iters", "batch_dim")
-            if name in given
-        }
-        if "max_order" in special and not method.implicit:
-            special["max_order"] = max(2, special["max_order"] - 1)
+        special = {NATIVE.get(name, name): number(given[name]) for name in set(given) - FIXED}
+        order: Any = special.get("max_order")
+        if is_number(order) and not method.implicit:
+            special["max_order"] = max(2, order - 1)
         return kind(**vars(fixed), **special)
     given.pop("dtype", None)
     ends = t.detach().to("cpu", torch.float64)[[0, -1]].tolist()
@@ -245,4 +243,7 @@ def torchdiffeqs_errors() -> Iterator[None]:
             bases = (type(error), RuntimeError)
         if isinstance(error, AssertionError | RuntimeError):
             raise
-        raise type(type(error).__name__, bases, {})(*error.args) from None
+        text = str(error)
+        for name, native in NATIVE.items():
+            text = text.replace(native, name)
+        raise type(type(error).__name__, bases, {})(text) from None

@@ -127,12 +127,14 @@ class AdamsStepper(Stepper):
         Φ_0, …, Φ_n.  The weight of k is the last one.
         """
         weights, self.g = differences(x), integrals(x)
-        known = np.cumsum(np.vstack([np.zeros(len(x)), weights]), axis=0)
-        self.misses = np.hstack([-known, np.ones((len(known), 1))])
+        self.misses = np.ones((len(x) + 1, len(x) + 1))
+        self.misses[0, :-1] = 0.0
+        np.cumsum(-weights, axis=0, out=self.misses[1:, :-1])
         n = min(order, len(x))
-        while n > 1 and np.abs(known[n]).sum() > eps ** (-1 / 3):
+        while n > 1 and np.abs(self.misses[n]).sum() > eps ** (-1 / 3):
             n -= 1
-        self.basis = np.vstack([np.pad(weights[:n], ((0, 0), (0, 1))), self.misses[n]])
+        self.basis = np.zeros((n + 1, len(x) + 1))
+        self.basis[:n, :-1], self.basis[n] = weights[:n], self.misses[n]
         return n
 
     def judge(self, k: Tensor, dt: float, size: Tensor) -> tuple[float, float]:

@@ -185,3 +185,22 @@ class TestRefusals:
     def test_options_out_of_range(self, options):
         with pytest.raises(InvalidOptionError):
             SciPyOptions(**options)
+
+
+def test_errors_name_the_options_of_torchdiffeq():
+    t = double(0.0, 100.0)
+    with pytest.raises(AssertionError, match="the option max_num_steps"):
+        ours.odeint(decay, double(1.0), t, options={"max_num_steps": 3})
+    options = {"max_iters": 2}
+    with pytest.raises(AssertionError, match="the option max_iters"):
+        ours.odeint(lambda t, y: y**2, double(1.0), t, method="gl4", options=options)
+
+
+@pytest.mark.parametrize("value", ["four", 4.5, None, [4], 14, torch.tensor(4)])
+def test_a_strange_order_is_refused_and_a_tensor_is_a_number(value):
+    call = {"method": "explicit_adams", "options": {"max_order": value, "step_size": 0.1}}
+    if value is None or isinstance(value, torch.Tensor):
+        ours.odeint(decay, double(1.0), double(0.0, 1.0), **call)
+        return
+    with pytest.raises(ValueError, match="max_order"):
+        ours.odeint(decay, double(1.0), double(0.0, 1.0), **call)
