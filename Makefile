@@ -11,7 +11,7 @@ help: ## list the targets
 	@echo "make book       build the website and print where it is"
 	@echo "make test       everything that continuous integration runs (about 10 minutes)"
 	@echo "make test-long  the same, and the tests that take longer (about 35 minutes)"
-	@echo "make bench      measure nodelib beside other solvers (about 5 minutes; ONLY=latent for one)"
+	@echo "make bench      measure nodelib beside other solvers (about 10 minutes; ONLY=latent for one)"
 	@echo "make execute    run every chapter and store its outputs (ONLY=01 for one chapter)"
 	@echo "make colab      write the Colab copies of the chapters to build/colab"
 	@echo "make lab        open JupyterLab on the chapters"
@@ -33,7 +33,8 @@ test-long: venv
 	@$(RUN) tools/check.py --long
 
 bench: venv
-	@$(RUN) -m benchmarks $(if $(ONLY),--models $(ONLY))
+	@$(RUN) -m benchmarks $(if $(ONLY),--models $(ONLY)) $(if $(PUBLISH),--publish)
+	@$(if $(ONLY),,$(RUN) -m benchmarks.work_precision $(if $(PUBLISH),--publish))
 
 execute: venv
 	@$(RUN) tools/execute.py --write $(if $(ONLY),--only $(ONLY))

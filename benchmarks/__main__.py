@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
+PUBLISHED = Path("chapters/bench")
 MINUTES_A_PROBLEM = 0.5  # on two cores, torchdiffeq alone beside nodelib
 
 
@@ -28,6 +29,11 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         "programs run beside it, it makes times longer and less steady",
     )
     parser.add_argument("--out", type=Path, default=Path("build/bench/bench.json"))
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="also write the figures of the book's page of comparison to chapters/bench",
+    )
     parser.add_argument("--list", action="store_true", help="list problems and solvers, and stop")
     options = parser.parse_args(arguments)
     if options.repeats < 1 or options.threads < 1:
@@ -67,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     import torch
     from tqdm import tqdm
 
+    from benchmarks import losses
     from benchmarks.contenders import CONTENDERS, MODES
     from benchmarks.figure import draw
     from benchmarks.measure import GROUPS, Limits, measure
@@ -110,6 +117,9 @@ def main(arguments: list[str] | None = None) -> int:
     for suffix in (".svg", ".png"):
         figure.savefig(options.out.with_suffix(suffix), dpi=150)
     print(f"\nWritten: {options.out}, and the plot beside it.")
+    if options.publish:
+        losses.write(figure, PUBLISHED / "speed.svg")
+        losses.main([str(options.out), str(PUBLISHED / "losses.svg")])
     return 0
 
 

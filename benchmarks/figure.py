@@ -1,4 +1,7 @@
-"""The plot: each contender's speed relative to torchdiffeq, a panel for each mode."""
+"""The plot: each contender's speed relative to torchdiffeq, a panel for each mode.
+
+Two panels stand side by side, so that a narrow page still shows them large enough.
+"""
 
 from collections.abc import Sequence
 
@@ -26,14 +29,17 @@ def draw(cells: Sequence[Cell]) -> Figure:
     found = ratios(cells)
     modes = [mode for mode in MODES if any(cell.mode == mode for cell in cells)]
     problems = list(dict.fromkeys(cell.problem for cell in cells))
-    figure, row = plt.subplots(
-        1,
-        len(modes),
-        figsize=(2.6 * len(modes) + 1.6, 0.34 * len(problems) + 1.9),
+    rows, columns = (len(modes) + 1) // 2, min(2, len(modes))
+    figure, table = plt.subplots(
+        rows,
+        columns,
+        figsize=(3 * columns + 1.4, rows * (0.3 * len(problems) + 0.9) + 0.9),
         sharey=True,
         squeeze=False,
     )
-    for axes, mode in zip(row[0], modes, strict=True):
+    for place in range(len(modes), rows * columns):
+        table.flat[place].set_visible(False)
+    for axes, mode in zip(table.flat, modes, strict=False):
         axes.axvline(1, color=COLORS["orange"], lw=1.4)
         for contender in CONTENDERS:
             points = [
@@ -51,7 +57,7 @@ def draw(cells: Sequence[Cell]) -> Figure:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="y", color=COLORS["pale"], lw=0.6)
         axes.set_axisbelow(True)
-    first = row[0][0]
+    first = table[0][0]
     first.set_yticks(range(len(problems)), problems)
     first.set_ylim(len(problems) - 0.5, -0.5)
     handles, labels = first.get_legend_handles_labels()
