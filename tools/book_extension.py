@@ -41,6 +41,7 @@ _ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"(\\[0-9a-f]+|.)"
 _PRIVATE_USE = range(0xE000, 0xF900)
 _FONT_PRELOAD = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
 _SIGNATURE = re.compile(r'<dl>\s*((?:<dd><em class="sig-param">.*?</dd>\s*)+)</dl>')
+_WIDE_TABLE = "pst-scrollable-table-container"
 _FONT_ADDRESS = re.compile(r"%%URL%%/(MathJax_[A-Za-z0-9-]+\.woff)")
 
 
@@ -179,12 +180,13 @@ def tidy(page: str) -> str:
     """Mend in a page's HTML what the theme and Sphinx leave to mend.
 
     The theme preloads fonts, which browsers report as an error on file://, and a script of icons
-    that `shrink_icons` makes needless.  Sphinx writes the
-    lines of a long signature as a list of definitions without terms, and gives the bibliography
-    the role of a list without items; both mislead a screen reader.
+    that `shrink_icons` makes needless; a wide table of its scrolls, but not by the keyboard.
+    Sphinx writes the lines of a long signature as a list of definitions without terms, and gives
+    the bibliography the role of a list without items; both mislead a screen reader.
     """
     page = _ICON_SCRIPT.sub("", _FONT_PRELOAD.sub("", page))
     page = page.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    page = page.replace(f'<div class="{_WIDE_TABLE}">', f'<div class="{_WIDE_TABLE}" tabindex="0">')
     return _SIGNATURE.sub(_signature_lines, page)
 
 

@@ -117,7 +117,7 @@ def write_copies(
     Raises:
         ColabError: there is no chapter, or something cannot be converted, or is left raw.
     """
-    sources = sorted((root / "chapters").glob("[0-9][0-9]-*.ipynb"))
+    sources = sorted((root / "chapters").glob("*.ipynb"))  # each page of them has the button
     if not sources:
         raise ColabError(f"there is no chapter in {root / 'chapters'}")
     if repository is not None and ref is None:

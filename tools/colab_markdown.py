@@ -97,9 +97,12 @@ class Converter:
         """Count one more ``kind`` and return its name, ``pattern`` with the number put in.
 
         Every given label, and every ``(label)=`` waiting before it, refers to it from now on.
+        A page that is no chapter has no number of its own to put before it.
         """
         self.counters[kind] += 1
-        number = f"{int(self.stem.split('-')[0])}.{self.counters[kind]}"
+        chapter = self.stem.split("-")[0]
+        number = f"{int(chapter)}." if chapter.isdecimal() else ""
+        number += str(self.counters[kind])
         self.register(Label(pattern % number, number, self.stem), *labels)
         return pattern % number
 

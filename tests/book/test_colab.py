@@ -204,6 +204,16 @@ def test_equations_are_numbered_and_named(convert: Convert) -> None:
     assert said.endswith("By (1.1) and (1.2); $$z$$ too.")
 
 
+def test_a_page_that_is_no_chapter_has_a_copy_and_plain_numbers(book: Path) -> None:
+    add(book, markdown("# One\n\n$$\na = b\n$$ (first)"))
+    add(book, markdown("$$\nc = d\n$$ (own)\n\nBy {eq}`own` and {eq}`first`."), name="lookup")
+    made = copies(book)
+    assert set(made) == {"01-first", "lookup"}
+    said = made["lookup"].cells[1].source
+    assert "\\tag{1}" in said
+    assert said.endswith("By (1) and (1.1).")
+
+
 def test_citations_are_names_that_lead_to_the_references(convert: Convert) -> None:
     said = convert(
         "# C\n\nBy {cite:t}`chen2018` and {cite}`dormand1980, godel`; {cite:p}`chen2018`."

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from colab import write_copies  # noqa: E402
 
-CHAPTERS = sorted((ROOT / "chapters").glob("[0-9][0-9]-*.ipynb"))
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 # What Colab has, as old as the newest supported Python has wheels for.
 TORCH = "torch==2.13.0"
 BASE = [
