@@ -53,7 +53,8 @@ class Statistics:
     Attributes:
         nfe: number of evaluations of func in the solve.
         nfe_backward: number of those in its backward passes so far (of func together with its
-            vector–Jacobian product); 0 for gradient="direct", which evaluates nothing again.
+            vector–Jacobian product); 0 for gradient="direct", which evaluates nothing again but the
+            stages of implicit steps, uncounted.
         accepted, rejected: numbers of steps.
         step_times: where the accepted steps began, and last where the solve ended.
         orders: of the accepted steps, for an Adams method.
