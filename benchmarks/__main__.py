@@ -1,7 +1,6 @@
 """Measure nodelib beside other solvers: `make bench`, or `python -m benchmarks --help`."""
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -78,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.figure import draw
     from benchmarks.measure import GROUPS, Limits, measure
     from benchmarks.models import PROBLEMS, make
-    from benchmarks.report import Report, as_json, as_text
+    from benchmarks.report import Report, as_json, as_text, store
     from nodelib.training import describe_device
 
     torch.set_num_threads(options.threads)
@@ -111,8 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = {"threads": options.threads, "most_repetitions": limits.most, "method": "dopri5"}
     report = Report(cells, problems, versions, settings)
     print(as_text(report))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(as_json(report), indent=1, allow_nan=False) + "\n")
+    store(options.out, as_json(report))
     figure = draw(cells)
     for suffix in (".svg", ".png"):
         figure.savefig(options.out.with_suffix(suffix), dpi=150)

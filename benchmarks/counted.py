@@ -100,10 +100,15 @@ class Solver:
 
 
 def run_nodelib(
-    method: str, counter: Counter, problem: InitialValueProblem, rtol: float, atol: float
+    method: str,
+    counter: Counter,
+    problem: InitialValueProblem,
+    rtol: float,
+    atol: float,
+    grid: list[float] | None = None,
 ) -> Tensor:
-    """A method of nodelib that chooses its steps, without gradients."""
-    options = {"max_steps": counter.most}
+    """A method of nodelib, without gradients: it chooses its steps, or gets them as a grid."""
+    options = {"max_steps": counter.most} if grid is None else {"grid": grid}
     with torch.no_grad():
         solution = solve(
             counter,

@@ -1,10 +1,12 @@
 """What was measured, as text and as JSON."""
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from os import cpu_count
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,6 +97,12 @@ def machine() -> dict[str, Any]:
         "device": "cpu",
         "threads": torch.get_num_threads(),
     }
+
+
+def store(path: Path, content: dict[str, Any]) -> None:
+    """Write a report as JSON, in a folder that is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def as_json(report: Report) -> dict[str, Any]:

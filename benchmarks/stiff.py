@@ -28,7 +28,7 @@ from benchmarks.counted import (
 )
 from benchmarks.detest import InitialValueProblem
 from benchmarks.detest_functions import columns, vector
-from nodelib import METHODS, solve
+from nodelib import METHODS
 from nodelib.ode.errors import SolverError
 
 __all__ = ["IMPLICIT", "STIFF", "StiffProblem", "measure_stiff", "refined", "solvers_of"]
@@ -202,19 +202,10 @@ def measure_fixed(stiff: StiffProblem, method: str, halvings: int) -> tuple[list
         steps = len(grid) - 1
         counter = Counter(problem.func, MOST_EVALUATIONS)
         try:
-            with torch.no_grad():
-                solution = solve(
-                    counter,
-                    problem.y0,
-                    problem.times,
-                    method=method,
-                    options={"grid": grid},
-                    rtol=NEWTON_RTOL,
-                    atol=NEWTON_ATOL,
-                )
+            states = run_nodelib(method, counter, problem, NEWTON_RTOL, NEWTON_ATOL, grid)
         except (TooMuchWorkError, SolverError) as failure:
             failures.append(f"{steps} steps: {first_sentence(failure)}")
             continue
-        error = largest_error(problem, solution.y)
+        error = largest_error(problem, states)
         points.append(Point(NEWTON_RTOL, counter.calls, error, steps))
     return points, failures

@@ -6,7 +6,6 @@ with the implicit Runge–Kutta methods.  It prints tables and writes a JSON and
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from benchmarks.counted import (
     scipy_solvers,
 )
 from benchmarks.detest import PROBLEMS
+from benchmarks.report import store
 from benchmarks.stiff import STIFF, measure_stiff, solvers_of
 from benchmarks.work_precision_arithmetic import adams_against_vode, compare, nfe_at_error
 from benchmarks.work_precision_figures import draw_detest, draw_stiff, save
@@ -127,19 +127,16 @@ def main(arguments: list[str] | None = None) -> int:
         figures["work_precision.svg"] = draw_detest(report.classes())
     if report.stiff:
         figures["stiff.svg"] = draw_stiff(report.stiff)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(as_json(report), indent=1, allow_nan=False) + "\n")
+    store(options.out, as_json(report))
     print(f"\nWritten: {options.out}")
     for name, figure in figures.items():
         save(figure, options.out.parent / name)
         plt.close(figure)
         print(f"Written: {options.out.parent / name}")
     if options.publish:
-        options.publish.mkdir(parents=True, exist_ok=True)
+        store(options.publish / "work_precision.json", for_readers(report))
         for name in figures:
             copy(options.out.parent / name, options.publish / name)
-        short = json.dumps(for_readers(report), allow_nan=False, indent=1)
-        (options.publish / "work_precision.json").write_text(short + "\n")
         print(f"Published in {options.publish}: {', '.join(figures)}, work_precision.json")
     return 0
 

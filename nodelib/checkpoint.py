@@ -86,7 +86,8 @@ class _Checkpointed(torch.autograd.Function):
             through = pull_back(y0, tuple(params), by[0], again)
             a, totals = a + by[0], [g - h for g, h in zip(by[1:], through, strict=True)]
         else:
-            last, after = len(by_y), Past()
+            after: Past = ()
+            last = len(by_y)
             a, by_past = torch.zeros_like(a), by_y.new_empty(0, len(a))
             for chunk in reversed(problem.chunks()):
                 first = last - sum(len(c.inside) + c.is_output for c in chunk)

@@ -33,13 +33,11 @@ class TestCoefficients:
 
     def test_the_weights_of_a_corrector_on_equal_steps_are_those_of_adams_and_moulton(self):
         for n in range(1, 12):
-            ends = 1 - np.arange(n + 1.0)  # the slope at the end, and n before it
             basis = differences(uniform(n))
             g = integrals(uniform(n))
             before = g[:n] @ basis - g[n] * basis.sum(0)
             weights = np.array([g[n], *before])
             printed = np.array(theirs._MOULTON_COEFFICIENTS[n + 1]) / theirs._DIVISOR[n + 1]
-            assert len(ends) == len(printed)
             np.testing.assert_allclose(weights, printed, rtol=1e-9)
 
     def test_the_first_integrals_are_those_that_the_books_print(self):
