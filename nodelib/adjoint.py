@@ -141,6 +141,11 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     def pull_back(ctx: Any, by_y: Tensor) -> tuple[Tensor | None, ...]:
         problem: AdjointProblem = ctx.problem
+        if torch.is_grad_enabled() and isinstance(problem.f, AugmentedSystem):
+            raise InvalidOptionError(
+                "The adjoint can be differentiated again, but not twice more. For third "
+                "derivatives use gradient='direct'."
+            )
         y, t, *params = ctx.saved_tensors
         f = AugmentedSystem(problem.f, y.shape[1], params)
         if not is_finite(by_y):  # as a scaler of mixed precision makes on purpose
@@ -181,11 +186,6 @@ def segment(
 ) -> Tensor:
     """The augmented state at times[i − 1], from `start` at times[i]."""
     times = [problem.times[i], problem.times[i - 1]]
-    if torch.is_grad_enabled() and isinstance(problem.f, AugmentedSystem):
-        raise InvalidOptionError(
-            "The adjoint can be differentiated again, but not twice more. For third derivatives "
-            "use gradient='direct'."
-        )
     with torch.no_grad():
         try:
             path = integrate(

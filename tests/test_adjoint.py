@@ -250,3 +250,13 @@ def test_second_derivatives_of_parameters_alone(mode):
 
     w = torch.tensor([0.5], dtype=DOUBLE, requires_grad=True)
     assert torch.autograd.gradgradcheck(end, (w,), atol=1e-6)
+
+
+@pytest.mark.parametrize("of_times", [False, True])
+def test_third_derivatives_are_refused_at_once(of_times):
+    y0 = torch.tensor([0.4], dtype=DOUBLE, requires_grad=True)
+    t = torch.tensor([0.0, 1.0], dtype=DOUBLE, requires_grad=of_times)
+    y = solve(lambda t, y: torch.sin(y) - t * y, y0, t, gradient="adjoint").y[-1].sum()
+    (first,) = torch.autograd.grad(y, y0, create_graph=True)
+    with pytest.raises(InvalidOptionError, match="third derivatives use gradient='direct'"):
+        torch.autograd.grad(first.sum(), y0, create_graph=True)
