@@ -48,7 +48,10 @@ def both(dtype=DOUBLE, event=None, backwards=False, **settings):
         answers.append((solution, torch.autograd.grad(loss, (y0, w, t))))
     (direct, wanted), (checkpoint, got) = answers
     assert checkpoint.stats.step_times == direct.stats.step_times
-    assert torch.equal(checkpoint.y, direct.y)
+    if settings.get("method") in IMPLICIT:  # LAPACK's last bit depends on where its data lies
+        torch.testing.assert_close(checkpoint.y, direct.y, rtol=1e-12, atol=1e-12)
+    else:
+        assert torch.equal(checkpoint.y, direct.y)
     return wanted, got, direct.stats, checkpoint.stats
 
 
