@@ -1,8 +1,10 @@
-"""Computed values for the prose: `glue` stores one in a notebook, MyST-NB prints it in the text."""
+"""What a chapter's prose shows of computed things: single values, and entries of the ledger."""
 
 from IPython.display import display
 
-__all__ = ["glue"]
+from nodelib import ledger
+
+__all__ = ["glue", "show_entry"]
 
 
 def glue(name: str, value: float | int | str) -> None:
@@ -19,4 +21,23 @@ def glue(name: str, value: float | int | str) -> None:
         {"application/papermill.record/text/plain": repr(value)},
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+    )
+
+
+def show_entry(identifier: str) -> None:
+    """Show an entry of the ledger: the paper's words, the protocol, our runs, the verdict.
+
+    The output keeps the entry's digest; a test fails when the entry has moved on since.
+
+    Args:
+        identifier: such as "claim-c03" or "fig2", see `python -m nodelib.reproduce list`.
+
+    Raises:
+        nodelib.ledger.LedgerError: there is no such entry.
+    """
+    entry = ledger.read(identifier)
+    display(  # type: ignore[no-untyped-call]
+        {"text/html": ledger.as_html(entry), "text/plain": ledger.as_text(entry)},
+        raw=True,
+        metadata={"ledger": {identifier: ledger.digest(entry)}},
     )

@@ -1,0 +1,102 @@
+"""From runs to a verdict: intervals over seeds, held against criteria that were fixed before."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy.stats import t as student
+
+from nodelib.ledger.store import Entry
+
+__all__ = ["Interval", "interval", "summary", "verdict"]
+
+CONFIDENCE = 0.95
+SWAPS = ("swap_metric_change", "swap_state_error", "swap_library_error")
+"""What a run of a trained ODE model must measure: how much its metric and its states move under
+another method and tighter tolerances, and how far torchdiffeq's loss and gradients are away."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The mean of a metric over seeds, and a 95 % confidence interval of it (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+    def judge(self, relation: str, bound: float) -> bool | None:
+        """Whether the whole interval is at most ("<=") or at least (">=") the bound.
+
+        `None` where the interval holds the bound, so that the seeds do not tell.
+        """
+        below = self.high <= bound if relation == "<=" else self.high < bound
+        above = self.low >= bound if relation == ">=" else self.low > bound
+        if not (below or above):
+            return None
+        return below if relation == "<=" else above
+
+
+def interval(values: Iterable[float]) -> Interval:
+    """The interval of a metric from one value for each seed, of which there are at least two."""
+    values = list(values)
+    mean = fmean(values)
+    scale = stdev(values) / len(values) ** 0.5
+    half = float(student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * scale
+    return Interval(mean, mean - half, mean + half, len(values))
+
+
+def summary(entry: Entry, scale: str = "paper") -> dict[str, dict[str, Interval]]:
+    """For each variant and metric, the interval over the finished runs of that scale.
+
+    A variant with a single seed has no interval and is left out.
+    """
+    runs: dict[str, dict[str, list[float]]] = {}
+    for run in entry["runs"]:
+        if run["scale"] == scale and run["finished"]:
+            metrics = runs.setdefault(run["variant"], {})
+            for name, value in run["metrics"].items():
+                metrics.setdefault(name, []).append(value)
+    return {
+        variant: {name: interval(values) for name, values in metrics.items() if len(values) > 1}
+        for variant, metrics in runs.items()
+    }
+
+
+def verdict(protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interval]]) -> str:
+    """The verdict that the criteria of a protocol give on paper-scale intervals.
+
+    Every criterion of no particular reading must hold.  A statement that can be read in several
+    ways has criteria for each reading; if some readings hold and others do not, the statement is
+    "under-specified".  A trained model that changes with its solver is no ODE: it "differs".
+    """
+    readings: dict[str, list[bool | None]] = {}
+    for criterion in protocol["criteria"]:
+        measured = found.get(criterion["variant"], {}).get(criterion["metric"])
+        if measured is None or measured.seeds < protocol["seeds"]:
+            return "not yet established"
+        holds = measured.judge(criterion["relation"], criterion["bound"])
+        readings.setdefault(criterion["reading"], []).append(holds)
+    if protocol["swap_margin"] is not None:
+        for metrics in found.values():
+            for name in SWAPS:
+                if name not in metrics or metrics[name].seeds < protocol["seeds"]:
+                    return "not yet established"
+                holds = metrics[name].judge("<=", protocol["swap_margin"])
+                readings.setdefault("", []).append(holds)
+    if not readings:
+        return "not yet established"
+    plain = _all(readings.pop("", [True]))
+    named = [_all(held) for held in readings.values()]
+    if plain is False or (named and all(held is False for held in named)):
+        return "differs"
+    if plain is None or None in named:
+        return "inconclusive"
+    return "under-specified" if False in named else "matches"
+
+
+def _all(held: list[bool | None]) -> bool | None:
+    if False in held:
+        return False
+    return None if None in held else True

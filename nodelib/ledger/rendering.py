@@ -1,0 +1,80 @@
+"""An entry of the ledger as a table: HTML for pages and notebooks, text for a terminal."""
+
+from html import escape
+
+from nodelib.ledger.judging import Interval, summary
+from nodelib.ledger.store import Entry
+
+__all__ = ["as_html", "as_text"]
+
+HEAD = ("variant", "metric", "mean", "95 % interval", "seeds")
+OPEN_ROWS = 12  # a longer table is folded
+SCALES = {"paper": "the paper's scale", "laptop": "a reduced scale"}
+
+
+def rows(entry: Entry, scale: str) -> list[tuple[str, ...]]:
+    """The measured intervals of a scale, one row for each variant and metric."""
+    return [
+        (variant, metric.replace("_", " "), *numbers(found))
+        for variant, metrics in summary(entry, scale).items()
+        for metric, found in metrics.items()
+    ]
+
+
+def numbers(found: Interval) -> tuple[str, str, str]:
+    """The mean, the interval and the number of seeds as text."""
+    return short(found.mean), f"{short(found.low)} to {short(found.high)}", str(found.seeds)
+
+
+def short(value: float) -> str:
+    """A number with three digits, its minus sign as in mathematics."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def as_html(entry: Entry) -> str:
+    """The entry as a section of HTML: the paper's words, the protocol, our runs, the verdict."""
+    paper, protocol = entry["paper"], entry["protocol"]
+    values = ", ".join(f"{name}: {value:g}" for name, value in paper["values"].items())
+    facts = [
+        ("In the paper", " · ".join(filter(None, [paper["where"], paper.get("claim"), values]))),
+        ("Measured", protocol["metric"]),
+        (f"Fixed on {protocol['fixed']}: refuted if", protocol["refuted_if"]),
+        ("Verdict", f"{entry['verdict']}. {entry['note']}"),
+    ]
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    body = "".join(
+        _table(rows(entry, scale), f"Our runs at {name}") for scale, name in SCALES.items()
+    )
+    title = escape(entry["title"])
+    return f'<div class="ledger"><p><strong>{title}</strong></p><dl>{listed}</dl>{body}</div>'
+
+
+def _table(lines: list[tuple[str, ...]], caption: str) -> str:
+    if not lines:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
+    body = "".join(
+        f'<tr><th scope="row">{escape(line[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in line[1:])
+        + "</tr>"
+        for line in lines
+    )
+    return (
+        f"<details{' open' if len(lines) <= OPEN_ROWS else ''}><summary>{caption}</summary>"
+        f'<div class="ledger-scroll" tabindex="0" role="region" aria-label="{caption}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+    )
+
+
+def as_text(entry: Entry) -> str:
+    """The entry for a terminal."""
+    parts = [f"{entry['id']}: {entry['title']}", f"  {entry['verdict']}. {entry['note']}"]
+    for scale, name in SCALES.items():
+        lines = rows(entry, scale)
+        if lines:
+            parts.append(f"  Our runs at {name}:")
+            widths = [max(len(line[i]) for line in [HEAD, *lines]) for i in range(len(HEAD))]
+            for line in [HEAD, *lines]:
+                cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+                parts.append(f"    {'  '.join(cells).rstrip()}")
+    return "\n".join(parts)

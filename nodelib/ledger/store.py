@@ -1,0 +1,112 @@
+"""Where the ledger lies, and how an entry is read and replaced: one JSON file for each."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+__all__ = ["Entry", "LedgerError", "digest", "fingerprint", "identifiers", "read", "update"]
+
+Entry = dict[str, Any]
+"""One table, figure or claim, as schema.json beside this file describes it."""
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+class LedgerError(Exception):
+    """An entry of the ledger is missing, or is not what the ledger allows."""
+
+
+def published() -> Path:
+    """The folder of the published entries: of the repository, or of the installed package."""
+    in_repository = _PACKAGE.parent / "results"
+    return in_repository if in_repository.is_dir() else _PACKAGE / "results"
+
+
+def own() -> Path:
+    """The folder to write to: NODELIB_RESULTS if it is set, else that of the published entries."""
+    named = os.environ.get("NODELIB_RESULTS")
+    return Path(named) if named else published()
+
+
+def identifiers() -> list[str]:
+    """The ids of all entries, sorted."""
+    return sorted({path.stem for folder in (own(), published()) for path in folder.glob("*.json")})
+
+
+def read(identifier: str) -> Entry:
+    """The entry of this id, from the reader's own results if it is there, else as published.
+
+    Raises:
+        LedgerError: there is no such entry, or its file is not JSON.
+    """
+    for folder in (own(), published()):
+        path = folder / f"{identifier}.json"
+        if path.is_file():
+            try:
+                entry: Entry = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise LedgerError(
+                    f"{path} is not JSON ({error}). Restore it from the repository."
+                ) from None
+            return entry
+    raise LedgerError(
+        f"The ledger has no entry {identifier!r} in {own()}. It has: "
+        f"{', '.join(identifiers()) or 'nothing yet'}."
+    )
+
+
+def update(identifier: str, change: Callable[[Entry | None], Entry]) -> Entry:
+    """Replace an entry by change(entry), or by change(None) if there is none, at once.
+
+    Several processes may do so together; an interruption leaves the old file or the new one.
+
+    Raises:
+        LedgerError: the new entry breaks a rule of the ledger; the file stays as it was.
+    """
+    from nodelib.ledger.rules import breaches
+
+    folder = own()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{identifier}.lock"):
+        entry = change(read(identifier) if identifier in identifiers() else None)
+        wrong = breaches(entry, identifier)
+        if wrong:
+            raise LedgerError(f"{identifier} was not written: {' '.join(wrong)}")
+        _replace(folder / f"{identifier}.json", _text(entry))
+    return entry
+
+
+def digest(entry: Entry) -> str:
+    """SHA-256 of an entry, which a chapter keeps of each one that it shows."""
+    return fingerprint(entry)
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a value's JSON with sorted keys, such as the configuration of a run."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _text(entry: Entry) -> str:
+    return json.dumps(entry, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}.", delete=False
+    ) as half:
+        try:
+            half.write(text)
+            half.flush()
+            os.fsync(half.fileno())
+            os.chmod(half.name, 0o644)
+            os.replace(half.name, path)
+        except BaseException:
+            Path(half.name).unlink(missing_ok=True)
+            raise

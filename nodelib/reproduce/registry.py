@@ -1,0 +1,30 @@
+"""All that there is to reproduce, most wanted first, and what has no code yet."""
+
+from nodelib.reproduce.claims_gradient import BACKWARDS, BLACK_BOX, MEMORY
+from nodelib.reproduce.claims_solver import ADAPTS, UNIQUE
+from nodelib.reproduce.figure1 import FIGURE_1
+from nodelib.reproduce.figure2 import FIGURE_2
+from nodelib.reproduce.target import Target
+
+__all__ = ["GROUPS", "PLANNED", "TARGETS"]
+
+CLAIMS = (MEMORY, ADAPTS, BLACK_BOX, UNIQUE, BACKWARDS)
+
+TARGETS: dict[str, Target] = {target.id: target for target in (FIGURE_1, FIGURE_2, *CLAIMS)}
+"""What can be run, by id."""
+
+GROUPS = {"claims": [target.id for target in CLAIMS]}
+"""Names for several targets at once."""
+
+PLANNED = {
+    "table1": "MNIST: ResNet, RK-Net and ODE-Net",
+    "fig3": "A trained ODE-Net: error, time and evaluations",
+    "table2": "Spirals: RNN and latent ODE",
+    "fig4": "Density matching: planar flows and continuous ones",
+    "fig5": "Maximum likelihood: two circles and two moons",
+    "fig7": "A Poisson process in a latent ODE",
+    "fig8": "Spirals: reconstructions and extrapolations",
+    "fig9": "Spirals: the latent space",
+    "fig10": "Spirals: more reconstructions",
+}
+"""What the paper has and no code here measures yet, by id."""
