@@ -7,48 +7,18 @@ Run as a program, it prints the peak of one solve, in states, and its number of 
 import os
 import subprocess
 import sys
-import weakref
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from nodelib import solve
+from nodelib.reproduce.meters import LiveBytes
 
 MEGABYTE = 2**20
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 """Of the C library: without this, each large tensor is fetched anew from the system, page by page,
 and a step takes three to four times as long."""
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all storages that operations make while it is on, until they die."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = self.peak = 0
-        self.alive = set()
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        results = operation(*args, **(kwargs or {}))
-        for tensor in tree_leaves(results):
-            if isinstance(tensor, torch.Tensor):
-                storage = tensor.untyped_storage()
-                if storage._cdata not in self.alive:
-                    self.born(storage)
-        return results
-
-    def born(self, storage):
-        self.alive.add(storage._cdata)
-        self.now += storage.nbytes()
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self.died, storage._cdata, storage.nbytes())
-
-    def died(self, key, size):
-        self.alive.discard(key)
-        self.now -= size
 
 
 def problem(megabytes, device="cpu"):

@@ -4,10 +4,37 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import traitlets
+from torch import nn
 
-from nodelib.widgets import EulerPolygon
+from nodelib.widgets import (
+    AdjointSweep,
+    EulerPolygon,
+    LearnedField,
+    StepExplorer,
+    ToleranceOrbit,
+)
+from nodelib.widgets.base import BookWidget
 from nodelib.widgets.euler_polygon import FIELDS
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def learned() -> LearnedField:
+    return LearnedField(network(), view=(-1, 2, -1, 1), end_time=3.0)
+
+
+ALL = {
+    "euler": EulerPolygon,
+    "steps": StepExplorer,
+    "orbit": ToleranceOrbit,
+    "adjoint": AdjointSweep,
+    "learned": learned,
+}
 
 
 def test_the_widget_starts_as_asked() -> None:
@@ -32,13 +59,73 @@ def test_an_unknown_field_is_explained() -> None:
         EulerPolygon(field="vortex")
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_the_state_carries_all_that_a_page_without_kernel_needs(kind: str) -> None:
+    widget: BookWidget = ALL[kind]()
+    state = widget.get_state()
+    assert "export default { render }" in state["_esm"]
+    assert f'kind: "{kind}"' in state["_esm"]
+    assert ".nl-widget" in state["_css"]
+    assert "//cdn" not in state["_esm"] + state["_css"]
+    assert repr(widget).startswith("Interactive figure: ")
+
+
 @pytest.mark.parametrize("field", FIELDS)
-def test_the_state_carries_all_that_a_page_without_kernel_needs(field: str) -> None:
+def test_each_field_of_the_polygon_is_there(field: str) -> None:
     state = EulerPolygon(steps=5, field=field).get_state()
     assert (state["steps"], state["field"]) == (5, field)
-    assert "export default { render }" in state["_esm"]
-    assert ".nl-euler" in state["_css"]
-    assert "//cdn" not in state["_esm"] + state["_css"]
+    assert f"\n  {field}: {{" in state["_esm"]
+
+
+@pytest.mark.parametrize(
+    ("widget", "wrong", "said"),
+    [
+        (StepExplorer, {"method": "rk5"}, "Choose one of euler, midpoint, heun2, heun3, rk4"),
+        (StepExplorer, {"field": "vortex"}, "Choose one of spiral, pendulum, chase"),
+        (StepExplorer, {"steps": 0}, "draws 1 to 256 steps"),
+        (ToleranceOrbit, {"problem": "lorenz"}, "Choose one of kepler, vanderpol"),
+        (ToleranceOrbit, {"digits": 11}, "draws 1 to 10 digits"),
+        (AdjointSweep, {"time": 3.1}, "draws 0 to 3 units of time"),
+    ],
+)
+def test_a_wrong_choice_is_explained(
+    widget: type[BookWidget], wrong: dict[str, object], said: str
+) -> None:
+    with pytest.raises(traitlets.TraitError, match=said):
+        widget(**wrong)
+
+
+def test_the_weights_travel_with_the_learned_field() -> None:
+    state, net = learned().get_state(), network()
+    first, last = state["layers"]
+    torch.testing.assert_close(torch.tensor(first["weight"]), net[0].weight.detach())
+    torch.testing.assert_close(torch.tensor(last["bias"]), net[2].bias.detach())
+    assert state["start"] == pytest.approx([0.0, -1 / 3])
+
+
+def test_the_learned_field_shows_what_it_has_learned_from() -> None:
+    examples = torch.arange(12.0).reshape(2, 3, 2)
+    widget = LearnedField(network(), view=(-1, 1, -1, 1), examples=examples, start=(0.5, 0.25))
+    assert torch.equal(torch.tensor(widget.examples), examples)
+    assert repr(widget).endswith("its trajectory from (0.5, 0.25).")
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (nn.Linear(2, 2), r"nn.Sequential\(Linear, Tanh, …, Linear\) only. Got Linear"),
+        (nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2)), "Linear, ReLU, Linear"),
+        (nn.Sequential(nn.Linear(3, 2)), r"leads from R\^3 to R\^2"),
+    ],
+)
+def test_a_network_that_the_browser_cannot_evaluate_is_explained(net: nn.Module, said: str) -> None:
+    with pytest.raises(traitlets.TraitError, match=said):
+        LearnedField(net, view=(-1, 1, -1, 1))
+
+
+def test_an_empty_view_is_explained() -> None:
+    with pytest.raises(traitlets.TraitError, match="left < right, bottom < top"):
+        LearnedField(network(), view=(1, 1, 0, 2))
 
 
 def test_without_a_browser_a_sentence_stands_in() -> None:

@@ -13,8 +13,10 @@ from packaging.utils import canonicalize_name
 
 # What Colab has, by the name of the distribution and of the module.  Never installed by us.
 PREINSTALLED = {
+    "filelock": "filelock",
     "ipython": "IPython",
     "ipywidgets": "ipywidgets",
+    "jsonschema": "jsonschema",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "scikit-learn": "sklearn",

@@ -7,28 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.exercises.checker import require
+from nodelib.exercises.checker import require, require_callable, result_of
 
 Field = Callable[[Tensor, Tensor], Tensor]
 Stepper = Callable[[Field, Tensor, float, int], Tensor]
 
 DOUBLE = torch.float64
-
-
-def _callable(answer: Any) -> None:
-    require(
-        callable(answer),
-        f"give a function; you gave a {type(answer).__name__}. Replace the `...` by your code.",
-    )
-
-
-def _result(answer: Any, *arguments: Any) -> Tensor:
-    value = answer(*arguments)
-    require(
-        value is not None and value is not ...,
-        "your function returned nothing. Replace the `...` by your code.",
-    )
-    return value  # type: ignore[no-any-return]
 
 
 def _problem(t: Tensor, h: Tensor) -> Tensor:
@@ -40,7 +24,7 @@ def _observed_order(solver: Stepper, coarse: int) -> float:
     start = torch.tensor([1.0, -0.5], dtype=DOUBLE)
     exact = start * torch.exp(torch.sin(torch.tensor(1.5, dtype=DOUBLE)))
     errors = [
-        float((_result(solver, _problem, start.clone(), 1.5, steps) - exact).norm())
+        float((result_of(solver, _problem, start.clone(), 1.5, steps) - exact).norm())
         for steps in (coarse, 2 * coarse)
     ]
     return log2(errors[0] / errors[1])
@@ -48,9 +32,9 @@ def _observed_order(solver: Stepper, coarse: int) -> float:
 
 def exercise_1(answer: Any) -> str:
     """Euler's method for f(t, h), with the time passed on."""
-    _callable(answer)
+    require_callable(answer)
     start = torch.tensor([2.0], dtype=DOUBLE)
-    one = _result(answer, lambda t, h: 3 * h, start.clone(), 0.5, 1)
+    one = result_of(answer, lambda t, h: 3 * h, start.clone(), 0.5, 1)
     require(
         bool(torch.allclose(one, start + 0.5 * 3 * start)),
         "with one step, h(T) is h + T f(0, h). On f = 3h, h = 2, T = 1/2 that is 5, "
@@ -79,9 +63,9 @@ def exercise_1(answer: Any) -> str:
 
 def exercise_2(answer: Any) -> str:
     """The largest stable step of Euler's method on dh/dt = −λ h."""
-    _callable(answer)
+    require_callable(answer)
     for rate in (0.5, 3.0, 40.0):
-        step = float(_result(answer, rate))
+        step = float(result_of(answer, rate))
         require(step > 0, f"a step size is positive, but for λ = {rate} you gave {step}.")
         for factor, grows in ((0.99, False), (1.01, True)):
             h = 1.0
@@ -100,9 +84,9 @@ def exercise_2(answer: Any) -> str:
 
 def exercise_3(answer: Any) -> str:
     """A Lipschitz residual function whose layer h + f(h) is not one-to-one."""
-    _callable(answer)
+    require_callable(answer)
     h = torch.linspace(-10, 10, 20001, dtype=DOUBLE)
-    f = _result(answer, h)
+    f = result_of(answer, h)
     require(isinstance(f, Tensor), f"f must return a tensor, not a {type(f).__name__}.")
     require(f.shape == h.shape, f"f must keep the shape of h, {tuple(h.shape)}.")
     require(bool(torch.isfinite(f).all()), "f must be finite on [-10, 10].")
@@ -127,7 +111,7 @@ def exercise_3(answer: Any) -> str:
 
 def exercise_4(answer: Any) -> str:
     """Richardson extrapolation of two networks: order 2 from order 1."""
-    _callable(answer)
+    require_callable(answer)
     order = _observed_order(answer, 32)
     require(
         order > 0.5,
@@ -147,17 +131,17 @@ def exercise_4(answer: Any) -> str:
 
 def exercise_5(answer: Any) -> str:
     """A penalty that keeps the layers of an untied network on a smooth path of weights."""
-    _callable(answer)
+    require_callable(answer)
     g = torch.Generator().manual_seed(0)
     base = torch.randn(7, generator=g, dtype=DOUBLE)
-    tied = float(_result(answer, base.expand(16, 7)))
+    tied = float(result_of(answer, base.expand(16, 7)))
     require(abs(tied) < 1e-12, f"tied layers do not change, so their penalty is 0, not {tied:.3g}.")
 
     def path(layers: int) -> Tensor:
         s = torch.arange(layers, dtype=DOUBLE)[:, None] / (layers - 1)
         return base * s**4 + torch.roll(base, 1) * s**2
 
-    values = [float(_result(answer, path(layers))) for layers in (200, 400)]
+    values = [float(result_of(answer, path(layers))) for layers in (200, 400)]
     s = torch.linspace(0, 1, 10_001, dtype=DOUBLE)[:, None]
     velocity = 4 * base * s**3 + 2 * torch.roll(base, 1) * s
     integral = float(torch.trapezoid(velocity.square().sum(1), s[:, 0]))

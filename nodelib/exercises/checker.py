@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ["ExerciseError", "check", "require"]
+__all__ = ["ExerciseError", "check", "require", "require_callable", "result_of"]
 
 
 class ExerciseError(Exception):
@@ -24,6 +24,24 @@ def require(condition: bool, explanation: str) -> None:
     """Stop the check with `explanation` unless `condition` holds."""
     if not condition:
         raise NotYetError(explanation)
+
+
+def require_callable(answer: Any) -> None:
+    """Stop the check unless the answer is a function."""
+    require(
+        callable(answer),
+        f"give a function; you gave a {type(answer).__name__}. Replace the `...` by your code.",
+    )
+
+
+def result_of(answer: Any, *arguments: Any) -> Any:
+    """What the reader's function returns; stop the check if that is nothing."""
+    value = answer(*arguments)
+    require(
+        value is not None and value is not ...,
+        "your function returned nothing. Replace the `...` by your code.",
+    )
+    return value
 
 
 def check(number: str, answer: Any, *, strict: bool = False) -> bool:

@@ -1,5 +1,9 @@
 """Widgets that compute in the browser: live in a notebook, and on the website without a kernel."""
 
+from nodelib.widgets.adjoint_sweep import AdjointSweep
 from nodelib.widgets.euler_polygon import EulerPolygon
+from nodelib.widgets.learned_field import LearnedField
+from nodelib.widgets.step_explorer import StepExplorer
+from nodelib.widgets.tolerance_orbit import ToleranceOrbit
 
-__all__ = ["EulerPolygon"]
+__all__ = ["AdjointSweep", "EulerPolygon", "LearnedField", "StepExplorer", "ToleranceOrbit"]

@@ -1,20 +1,16 @@
 """Euler's polygon beside the exact flow, with the number of layers in the reader's hand."""
 
-from pathlib import Path
-
-import anywidget
 import traitlets
+
+from nodelib.widgets.base import BookWidget, check_choice, check_range, script
 
 __all__ = ["FIELDS", "EulerPolygon"]
 
 FIELDS = ("spiral", "pendulum", "logistic")
 """The vector fields, by the names that the JavaScript module gives them."""
 
-_HERE = Path(__file__).parent
-_STEPS = range(1, 129)
 
-
-class EulerPolygon(anywidget.AnyWidget):
+class EulerPolygon(BookWidget):
     """Euler's polygon of a planar vector field, drawn beside its exact flow.
 
     The reader chooses the number of layers L and sees the polygon of step size h = T / L, its
@@ -37,29 +33,19 @@ class EulerPolygon(anywidget.AnyWidget):
         8
     """
 
-    _esm = _HERE / "euler_polygon.js"
-    _css = _HERE / "euler_polygon.css"
+    _esm = script("euler_polygon")
 
     steps = traitlets.Int(8).tag(sync=True)
     field = traitlets.Unicode("spiral").tag(sync=True)
 
     @traitlets.validate("steps")
-    def _check_steps(self, proposal: dict[str, int]) -> int:
-        steps = proposal["value"]
-        if steps not in _STEPS:
-            raise traitlets.TraitError(
-                f"steps is {steps}, but the widget draws 1 to {_STEPS[-1]} layers. Choose within."
-            )
-        return steps
+    def _check_steps(self, proposal: dict[str, int]) -> float:
+        return check_range("steps", proposal["value"], 1, 128, "layers")
 
     @traitlets.validate("field")
     def _check_field(self, proposal: dict[str, str]) -> str:
-        field = proposal["value"]
-        if field not in FIELDS:
-            raise traitlets.TraitError(
-                f"There is no field {field!r}. Choose one of {', '.join(FIELDS)}."
-            )
-        return field
+        return check_choice("field", proposal["value"], FIELDS)
 
-    def __repr__(self) -> str:
-        return f"Interactive figure: Euler's polygon of {self.steps} steps, field {self.field}."
+    def described(self) -> str:
+        """What the figure shows, as the end of a sentence."""
+        return f"Euler's polygon of {self.steps} steps, field {self.field}"

@@ -37,6 +37,7 @@ BASE = [
     "ipykernel==6.17.1",
     "ipython==7.34.0",
     "jinja2",
+    "jsonschema",
     "matplotlib==3.10.0",
     "networkx",
     "numpy==2.2.6",

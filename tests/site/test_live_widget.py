@@ -174,7 +174,7 @@ def run_cell(page: Page, number: int) -> str:
 def assert_drawn(widget: Locator, steps: int) -> None:
     """Its numbers are nodelib's, and so is the number of the polygon's corners."""
     assert assert_agrees(widget) == steps
-    assert widget.locator(".nl-euler-dot").count() == steps + 1
+    assert widget.locator(".nl-dot").count() == steps + 1
 
 
 def assert_quiet(watched: Watched) -> None:

@@ -9,15 +9,16 @@ import pytest
 import torch
 from browsing import Visit
 from bs4 import BeautifulSoup
-from pages import EULER_PAGE, ROOT
+from pages import EULER_PAGE
 from playwright.sync_api import Locator, Page
 
 from nodelib import odeint
+from nodelib.widgets.base import script
 from nodelib.widgets.euler_polygon import FIELDS
 
 Field = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-SOURCE = ROOT / "nodelib" / "widgets" / "euler_polygon.js"
+SOURCE = script("euler_polygon")
 WIDGET = ".nl-euler"
 
 
@@ -71,8 +72,8 @@ def assert_agrees(widget: Locator) -> int:
     field, steps, step_size, error = shown(widget)
     assert step_size == pytest.approx(PROBLEMS[field][2] / steps, abs=1e-12)
     assert error == pytest.approx(end_point_error(field, steps), abs=1e-6)
-    assert widget.locator(".nl-layers").inner_text() == str(steps)
-    printed = float(widget.locator(".nl-error").inner_text())
+    assert widget.locator("[data-name=layers]").inner_text() == str(steps)
+    printed = float(widget.locator("[data-name=error]").inner_text())
     assert printed == pytest.approx(error, rel=6e-3)
     layers = "1 layer," if steps == 1 else f"{steps} layers,"
     assert layers in widget.locator(".nl-sentence").inner_text()
@@ -157,7 +158,7 @@ def test_polygon_has_the_corners_of_nodelib(visit: Visit) -> None:
             const corners = (name) => [7, 64].map((steps) => euler(name, steps));
             return Object.fromEntries(Object.keys(FIELDS).map((name) => [name, corners(name)]));
         }""",
-        SOURCE.read_text(encoding="utf-8"),
+        SOURCE,
     )
     assert tuple(answer) == FIELDS
     for field, found in answer.items():
@@ -200,6 +201,5 @@ def test_the_stored_widget_is_the_one_of_the_package(site: Path) -> None:
     assert stored is not None
     models = json.loads(stored.get_text())["state"].values()
     sources = [model["state"]["_esm"] for model in models if "_esm" in model["state"]]
-    current = SOURCE.read_text(encoding="utf-8")
     assert sources
-    assert all(source == current for source in sources), "run `make execute ONLY=01`"
+    assert all(source == SOURCE for source in sources), "run `make execute ONLY=01`"

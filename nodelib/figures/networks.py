@@ -1,8 +1,4 @@
-"""The book's figures: one style, and one function for each kind of picture.
-
-All are drawn on a light card, which serves the light and the dark page, in colors that survive
-color blindness (Okabe and Ito 2008).
-"""
+"""Pictures of residual networks and ODE-Nets (chapter 1)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,68 +6,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from cycler import cycler
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 from torch import Tensor
 
-__all__ = [
-    "COLORS",
-    "adaptive_steps",
-    "against_depth",
-    "digit_strip",
-    "polygons",
-    "residual_beside_ode",
-    "use_style",
-]
+from nodelib.figures.style import COLORS, CYCLE, MARKERS, array
 
-COLORS = {
-    "blue": "#0072B2",
-    "orange": "#D55E00",
-    "green": "#009E73",
-    "purple": "#AA4499",
-    "gold": "#B97A00",
-    "ink": "#1F2430",
-    "gray": "#8A8F98",
-    "pale": "#C9CED6",
-}
-_CYCLE = ("blue", "orange", "green", "purple", "gold")
-_MARKERS = "os^Dv"
-
-
-def use_style() -> None:
-    """Make the book's style the default of every figure drawn from now on."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 100,
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "axes.facecolor": "white",
-            "axes.edgecolor": COLORS["gray"],
-            "axes.labelcolor": COLORS["ink"],
-            "axes.titlecolor": COLORS["ink"],
-            "axes.titlesize": 11,
-            "axes.titlelocation": "left",
-            "axes.labelsize": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.prop_cycle": cycler(color=[COLORS[name] for name in _CYCLE]),
-            "figure.constrained_layout.use": True,
-            "font.size": 10,
-            "legend.frameon": False,
-            "legend.fontsize": 9,
-            "lines.linewidth": 1.8,
-            "text.color": COLORS["ink"],
-            "xtick.color": COLORS["ink"],
-            "ytick.color": COLORS["ink"],
-        }
-    )
-
-
-def _array(values: Any) -> np.ndarray[Any, Any]:
-    if isinstance(values, Tensor):
-        return values.detach().cpu().numpy()
-    return np.asarray(values)
+__all__ = ["against_depth", "digit_strip", "polygons", "residual_beside_ode"]
 
 
 def polygons(paths: Mapping[int, Tensor], exact: Tensor, field: Any) -> Figure:
@@ -83,21 +23,21 @@ def polygons(paths: Mapping[int, Tensor], exact: Tensor, field: Any) -> Figure:
         field: f(h) for h of shape (m, 2), drawn as faint arrows.
     """
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
-    everything = np.concatenate([_array(exact), *(_array(path) for path in paths.values())])
+    everything = np.concatenate([array(exact), *(array(path) for path in paths.values())])
     low, high = everything.min(0), everything.max(0)
     margin = 0.08 * (high - low).max()
     grid = [np.linspace(low[i] - margin, high[i] + margin, 17) for i in (0, 1)]
     x, y = np.meshgrid(*grid)
     points = torch.tensor(np.stack([x.ravel(), y.ravel()], 1), dtype=exact.dtype)
-    arrows = _array(field(points.to(exact.device)))
+    arrows = array(field(points.to(exact.device)))
     arrows = arrows / (1e-9 + np.linalg.norm(arrows, axis=1, keepdims=True))
     axes.quiver(
         x, y, arrows[:, 0], arrows[:, 1], color=COLORS["pale"], width=0.0025, scale=32, zorder=0
     )
-    for (steps, path), name, marker in zip(paths.items(), _CYCLE[1:], _MARKERS, strict=False):
-        x, y = _array(path).T
+    for (steps, path), name, marker in zip(paths.items(), CYCLE[1:], MARKERS, strict=False):
+        x, y = array(path).T
         axes.plot(x, y, marker=marker, ms=4, lw=1.3, color=COLORS[name], label=f"{steps} layers")
-    x, y = _array(exact).T
+    x, y = array(exact).T
     axes.plot(x, y, color=COLORS["blue"], lw=2.6, label="the flow")
     axes.plot(x[0], y[0], "o", color=COLORS["ink"], ms=7, zorder=5)
     axes.annotate("input", (x[0], y[0]), xytext=(8, 6), textcoords="offset points")
@@ -124,9 +64,9 @@ def against_depth(
     for axes, (label, curves) in zip(row[0], panels, strict=True):
         lowest = float("inf")
         for (name, (depths, values)), color, marker in zip(
-            curves.items(), _CYCLE, _MARKERS, strict=False
+            curves.items(), CYCLE, MARKERS, strict=False
         ):
-            data = _array(values).reshape(len(depths), -1)
+            data = array(values).reshape(len(depths), -1)
             middle = np.median(data, axis=1)
             bars = (
                 np.abs(np.stack([data.min(1), data.max(1)]) - middle) if data.shape[1] > 1 else None
@@ -146,34 +86,6 @@ def against_depth(
     return figure
 
 
-def adaptive_steps(
-    times: Tensor, states: Tensor, evaluated: Tensor, ends: Sequence[float]
-) -> Figure:
-    """Where an adaptive solver looked: the solution, each evaluation, and the size of each step.
-
-    Args:
-        times, states: the solution, shapes (n,) and (n,).
-        evaluated: where func was called, shape (nfe, 2), columns time and state.
-        ends: times at which the accepted steps began, and the last time.
-    """
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(6.6, 4.4), sharex=True, height_ratios=(2, 1)
-    )
-    above.plot(_array(times), _array(states), color=COLORS["blue"])
-    t, y = _array(evaluated).T
-    above.plot(t, y, "o", mfc="none", mec=COLORS["orange"], ms=4.5, mew=1.0)
-    above.set_ylabel("state y")
-    edges = np.asarray(ends)
-    below.stairs(np.diff(edges), edges, color=COLORS["green"], lw=1.8)
-    below.set(yscale="log", xlabel="time t", ylabel="step size")
-    below.set_ylim(10 ** np.floor(np.log10(np.diff(edges).min())), None)
-    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    below.yaxis.set_minor_formatter(NullFormatter())
-    for edge in edges:
-        above.axvline(edge, color=COLORS["pale"], lw=0.6, zorder=0)
-    return figure
-
-
 def residual_beside_ode(
     jumps: Tensor, curves: Sequence[tuple[Tensor, Tensor]], circles: Sequence[Tensor], field: Any
 ) -> Figure:
@@ -188,23 +100,23 @@ def residual_beside_ode(
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.8, 4.6), sharey=True, sharex=True)
     layers = jumps.shape[0] - 1
-    states = _array(jumps)
+    states = array(jumps)
     for path in states.T:
         left.plot(path, range(layers + 1), color=COLORS["ink"], lw=1.0)
         left.plot(path, range(layers + 1), "o", color=COLORS["blue"], ms=4.5)
-    drawn = np.concatenate([states.ravel(), *(_array(state) for _, state in curves)])
+    drawn = np.concatenate([states.ravel(), *(array(state) for _, state in curves)])
     low, high = float(drawn.min()) - 0.4, float(drawn.max()) + 0.4
     grid = torch.linspace(low, high, 15, dtype=jumps.dtype, device=jumps.device)
     for depth in np.linspace(0, layers, 13):
-        slope = _array(field(grid.new_tensor(depth), grid[:, None]))[:, 0]
+        slope = array(field(grid.new_tensor(depth), grid[:, None]))[:, 0]
         length = np.hypot(slope, 1.0)
         right.quiver(
-            _array(grid), np.full(len(grid), depth), slope / length, 1 / length,
+            array(grid), np.full(len(grid), depth), slope / length, 1 / length,
             color=COLORS["pale"], width=0.0035, scale=22, pivot="mid", zorder=0,
         )  # fmt: skip
     for (depths, state), circle in zip(curves, circles, strict=True):
-        right.plot(_array(state), _array(depths), color=COLORS["ink"], lw=1.0)
-        depth, place = _array(circle).T
+        right.plot(array(state), array(depths), color=COLORS["ink"], lw=1.0)
+        depth, place = array(circle).T
         right.plot(place, depth, "o", mfc="white", mec=COLORS["orange"], ms=4.5, mew=1.1)
     left.set(title="Residual network", ylabel="depth", xlabel="state h")
     right.set(title="ODE network", xlabel="state h")
@@ -215,7 +127,7 @@ def residual_beside_ode(
 def digit_strip(images: Tensor, titles: Sequence[str]) -> Figure:
     """Small gray images in a row, each under its title; images of shape (n, 1, height, width)."""
     figure, row = plt.subplots(1, len(images), figsize=(0.95 * len(images), 1.35))
-    for axes, image, title in zip(row, _array(images), titles, strict=True):
+    for axes, image, title in zip(row, array(images), titles, strict=True):
         axes.imshow(image[0], cmap="gray_r", interpolation="nearest")
         axes.set_title(title, fontsize=9, loc="center")
         axes.set_axis_off()

@@ -1,0 +1,28 @@
+"""The book's figures: one style, and one function for each kind of picture."""
+
+from nodelib.figures.gradients import adjoint_jumps, reversed_paths
+from nodelib.figures.lines import curves
+from nodelib.figures.networks import against_depth, digit_strip, polygons, residual_beside_ode
+from nodelib.figures.solvers import (
+    adaptive_steps,
+    orders_and_steps,
+    path_with_steps,
+    stability_regions,
+)
+from nodelib.figures.style import COLORS, use_style
+
+__all__ = [
+    "COLORS",
+    "adaptive_steps",
+    "adjoint_jumps",
+    "against_depth",
+    "curves",
+    "digit_strip",
+    "orders_and_steps",
+    "path_with_steps",
+    "polygons",
+    "residual_beside_ode",
+    "reversed_paths",
+    "stability_regions",
+    "use_style",
+]
