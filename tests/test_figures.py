@@ -107,3 +107,69 @@ def test_digit_strip_shows_each_image_under_its_title() -> None:
         assert axes.get_title(loc="center") == title
     with pytest.raises(ValueError, match="zip"):
         figures.digit_strip(images, ["1"])
+
+
+def test_curves_names_its_axes_and_draws_guides_from_the_finest_point() -> None:
+    h = [0.5, 0.25, 0.125]
+    lines = {"one": (h, [0.25, 0.06, 0.016]), "limit": (h, h), "its partner": (h, [0.3, 0.1, 0.02])}
+    panels = [("step size", "error", lines), ("seconds", "error", {"one": (h, h)})]
+    figure = figures.curves(panels, slopes=(2,), dashed=("limit",), partners={"its partner": "one"})
+    left, right = figure.axes
+    assert (left.get_xlabel(), right.get_xlabel()) == ("step size", "seconds")
+    assert {axis.get_xscale() for axis in figure.axes} == {"log"}
+    one, limit, partner, guide = left.lines
+    assert one.get_color() == partner.get_color() != limit.get_color()
+    assert (partner.get_linestyle(), limit.get_linestyle()) == ("--", "--")
+    x, y = guide.get_data()
+    assert (x[-1], y[-1]) == (0.125, 0.016)
+    np.testing.assert_allclose(np.diff(np.log(y)) / np.diff(np.log(x)), 2)
+
+
+@pytest.mark.parametrize("log", ["", "x", "y"])
+def test_curves_on_other_axes_have_no_markers(log: str) -> None:
+    (axes,) = figures.curves([("t", "z", {"one": ([1, 2], [3, 4])})], log=log).axes
+    scales = ["log" if letter in log else "linear" for letter in "xy"]
+    assert [axes.get_xscale(), axes.get_yscale()] == scales
+    assert axes.lines[0].get_marker() == ""
+
+
+def test_path_with_steps_colors_each_step_by_its_size() -> None:
+    path, starts, ends = torch.rand(9, 2), torch.rand(3, 2), [0.0, 0.1, 0.5, 2.0]
+    figure = figures.path_with_steps(path, starts, ends, ("x", "y"), {"Sun": (0.2, 0.3)})
+    left, right, bar = figure.axes
+    (dots,) = left.collections
+    np.testing.assert_allclose(dots.get_offsets(), starts, rtol=1e-6)
+    np.testing.assert_allclose(dots.get_array(), [0.1, 0.4, 1.5])
+    np.testing.assert_allclose(right.patches[0].get_data().values, [0.1, 0.4, 1.5])
+    assert bar.get_xlabel() == "step size"
+    assert [text.get_text() for text in left.texts] == ["Sun"]
+
+
+def test_stability_regions_draws_where_the_factor_is_one() -> None:
+    (axes,) = figures.stability_regions({"euler": lambda z: 1 + torch.as_tensor(z)}).axes
+    (contour,) = axes.collections
+    boundary = np.concatenate([path.vertices for path in contour.get_paths()])
+    distance = np.hypot(boundary[:, 0] + 1, boundary[:, 1])
+    np.testing.assert_allclose(distance, 1, atol=1e-3)
+
+
+def test_orders_and_steps_shares_its_edges() -> None:
+    t, ends = torch.linspace(0, 3, 7), [0.0, 0.5, 1.0, 3.0]
+    top, middle, bottom = figures.orders_and_steps(t, t.cos(), ends, [1, 2, 4]).axes
+    np.testing.assert_array_equal(top.lines[0].get_ydata(), t.cos())
+    np.testing.assert_allclose(middle.patches[0].get_data().values, [0.5, 0.5, 2.0])
+    drawn = bottom.patches[0].get_data()
+    np.testing.assert_array_equal(drawn.edges, ends)
+    np.testing.assert_array_equal(drawn.values, [1, 2, 4])
+
+
+def test_adjoint_jumps_draws_an_arrow_from_the_end_of_each_piece() -> None:
+    t, observed = torch.linspace(0, 2, 9), (torch.tensor([1.0, 2.0]), torch.tensor([0.3, 0.4]))
+    last = torch.tensor([2.0, 1.5, 1.0]), torch.tensor([0.5, 0.6, 0.8])
+    first = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([-0.2, 0.0, 0.1])
+    above, below = figures.adjoint_jumps(t, t.sin(), observed, [last, first]).axes
+    np.testing.assert_array_equal(above.lines[1].get_ydata(), observed[1])
+    arrows = [(note.xyann, note.xy) for note in below.texts]
+    wanted = [((2.0, 0.0), (2.0, 0.5)), ((1.0, 0.8), (1.0, -0.2))]
+    np.testing.assert_allclose(arrows, wanted, rtol=1e-6)
+    assert "jump by ∂L/∂z" in [text.get_text() for text in below.get_legend().get_texts()]

@@ -1,6 +1,6 @@
 """The book's figures: one style, and one function for each kind of picture."""
 
-from nodelib.figures.gradients import adjoint_jumps, reversed_paths
+from nodelib.figures.gradients import adjoint_jumps
 from nodelib.figures.lines import curves
 from nodelib.figures.networks import against_depth, digit_strip, polygons, residual_beside_ode
 from nodelib.figures.solvers import (
@@ -22,7 +22,6 @@ __all__ = [
     "path_with_steps",
     "polygons",
     "residual_beside_ode",
-    "reversed_paths",
     "stability_regions",
     "use_style",
 ]

@@ -1,14 +1,14 @@
-"""Pictures of gradients through a solver (chapter 3)."""
+"""A picture of a gradient through a solver (chapter 3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nodelib.figures.style import COLORS, CYCLE, array
+from nodelib.figures.style import COLORS, array
 
-__all__ = ["adjoint_jumps", "reversed_paths"]
+__all__ = ["adjoint_jumps"]
 
 
 def adjoint_jumps(
@@ -47,25 +47,4 @@ def adjoint_jumps(
         axes.legend(loc="best")
         for moment in when:
             axes.axvline(moment, color=COLORS["pale"], lw=0.8, zorder=0)
-    return figure
-
-
-def reversed_paths(
-    forward: tuple[Tensor, Tensor],
-    back: Mapping[str, tuple[Tensor, Tensor]],
-    limits: Sequence[float],
-) -> Figure:
-    """A state solved forward, and what becomes of it when it is solved back.
-
-    Args:
-        forward: times (n,) and values (n,).
-        back: the same for each tolerance, by name.
-        limits: of the vertical axis.
-    """
-    figure, axes = plt.subplots(figsize=(6.4, 3.6))
-    axes.plot(*map(array, forward), color=COLORS["ink"], lw=3.2, label="forward")
-    for (name, (t, y)), color in zip(back.items(), CYCLE, strict=False):
-        axes.plot(array(t), array(y), color=COLORS[color], lw=1.6, label=f"back, {name}")
-    axes.set(xlabel="time t", ylabel="first coordinate of z", ylim=limits)
-    axes.legend(loc="best")
     return figure
