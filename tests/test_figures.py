@@ -133,6 +133,15 @@ def test_curves_on_other_axes_have_no_markers(log: str) -> None:
     assert axes.lines[0].get_marker() == ""
 
 
+def test_a_short_logarithmic_axis_has_few_labels() -> None:
+    panels = [("t", "z", {"one": ([30, 300], [1, 2])}), ("t", "z", {"one": ([3, 3000], [1, 2])})]
+    short, long = figures.curves(panels).axes
+    short.figure.canvas.draw()
+    shown = [label.get_text() for label in short.get_xticklabels(which="both")]
+    assert {"50", "100", "200"} <= set(shown) <= {"", "10", "20", "50", "100", "200", "500", "1000"}
+    assert "$\\mathdefault{10^{2}}$" in [label.get_text() for label in long.get_xticklabels()]
+
+
 def test_path_with_steps_colors_each_step_by_its_size() -> None:
     path, starts, ends = torch.rand(9, 2), torch.rand(3, 2), [0.0, 0.1, 0.5, 2.0]
     figure = figures.path_with_steps(path, starts, ends, ("x", "y"), {"Sun": (0.2, 0.3)})
