@@ -22,3 +22,5 @@ def _files(entry: Any) -> list[str]:
 CHAPTERS = [f"{name}.html" for name in _files(yaml.safe_load((ROOT / "_toc.yml").read_text()))]
 PAGES = [*CHAPTERS, "search.html", "genindex.html"]
 EULER_PAGE = "chapters/01-residual-networks.html"
+SOLVERS_PAGE = "chapters/02-solvers.html"
+ADJOINT_PAGE = "chapters/03-adjoint.html"

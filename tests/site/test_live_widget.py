@@ -18,7 +18,7 @@ import psutil
 import pytest
 from browsing import Visit, Watched
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
-from test_widget import assert_agrees, shown
+from test_euler_polygon import assert_agrees, shown
 
 pytestmark = pytest.mark.long
 
