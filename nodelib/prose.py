@@ -33,7 +33,7 @@ def show_entry(identifier: str) -> None:
         identifier: such as "claim-c03" or "fig2", see `python -m nodelib.reproduce list`.
 
     Raises:
-        nodelib.ledger.LedgerError: there is no such entry.
+        nodelib.ledger.store.LedgerError: there is no such entry.
     """
     entry = ledger.read(identifier)
     display(  # type: ignore[no-untyped-call]
