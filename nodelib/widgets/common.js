@@ -95,6 +95,22 @@ function nameAxes(svg, [across, up], { width, height }) {
   add(svg, "text", { class: "nl-note", x: 12, y: 20 }, up);
 }
 
+// A method's steps, a dot for each, beside the exact solution, and the error between their ends.
+function drawBesideExact(svg, exact, steered, place) {
+  const spot = (point, attributes) => {
+    const [cx, cy] = place(point);
+    add(svg, "circle", { cx, cy, ...attributes });
+  };
+  const steps = steered.length - 1;
+  add(svg, "path", { class: "nl-flow", d: path(exact, place) });
+  add(svg, "path", { class: "nl-gap", d: path([exact.at(-1), steered[steps]], place) });
+  add(svg, "path", { class: "nl-path", d: path(steered, place) });
+  const radius = steps > 40 ? 2 : steps > 16 ? 3 : 4.5;
+  for (const point of steered) spot(point, { class: "nl-dot", r: radius });
+  spot(exact.at(-1), { class: "nl-end", r: 6 });
+  spot(exact[0], { class: "nl-start", r: 5.5 });
+}
+
 // A power of ten as a label, with its exponent raised.
 function drawPower(svg, power, attributes) {
   const label = add(svg, "text", { class: "nl-tick", ...attributes }, "10");
@@ -115,6 +131,15 @@ function drawDecades(svg, low, high, place, left, right) {
     drawPower(svg, power, { x: left - 8, y: y + 4, "text-anchor": "end" });
   }
 }
+
+// The place of the value that is nearest on a logarithmic scale.
+function nearest(values, wanted) {
+  const distance = (value) => Math.abs(Math.log(value / wanted));
+  return values.reduce((best, value, n) => (distance(value) < distance(values[best]) ? n : best), 0);
+}
+
+// What a menu offers: the label of each entry.
+const labelsOf = (table) => Object.fromEntries(Object.entries(table).map(([name, { label }]) => [name, label]));
 
 // The frame of a figure: controls, pictures, numbers, a sentence ------------------------------
 

@@ -78,24 +78,11 @@ export function sentence(field, steps) {
 const PLANE = { width: 520, height: 386 };
 
 function drawPlane(svg, field, steps) {
-  const { f, start, view, axes } = FIELDS[field];
+  const { f, view, axes } = FIELDS[field];
   const place = placing(view, PLANE);
   svg.replaceChildren();
   drawArrows(svg, f, view, place);
-  const exact = flow(field, 200);
-  const polygon = euler(field, steps);
-  add(svg, "path", { class: "nl-flow", d: path(exact, place) });
-  add(svg, "path", { class: "nl-gap", d: path([exact[200], polygon[steps]], place) });
-  add(svg, "path", { class: "nl-path", d: path(polygon, place) });
-  const radius = steps > 40 ? 2 : steps > 16 ? 3 : 4.5;
-  for (const point of polygon) {
-    const [cx, cy] = place(point);
-    add(svg, "circle", { class: "nl-dot", cx, cy, r: radius });
-  }
-  const [endX, endY] = place(exact[200]);
-  add(svg, "circle", { class: "nl-end", cx: endX, cy: endY, r: 6 });
-  const [startX, startY] = place(start);
-  add(svg, "circle", { class: "nl-start", cx: startX, cy: startY, r: 5.5 });
+  drawBesideExact(svg, flow(field, 200), euler(field, steps), place);
   nameAxes(svg, axes, PLANE);
 }
 
@@ -132,15 +119,10 @@ function drawErrors(svg, field, steps) {
 function render({ model, el }) {
   let timer = 0;
 
-  function nearest(steps) {
-    const distance = (count) => Math.abs(Math.log(count / steps));
-    return LAYERS.reduce((best, count, n) => (distance(count) < distance(LAYERS[best]) ? n : best), 0);
-  }
-
   function draw(parts) {
     const [field, steps] = [model.get("field"), model.get("steps")];
     const [step, error] = [FIELDS[field].span / steps, endPointError(field, steps)];
-    parts.slide("steps", nearest(steps), layers(steps));
+    parts.slide("steps", nearest(LAYERS, steps), layers(steps));
     parts.field.value = field;
     drawPlane(parts.plane, field, steps);
     drawErrors(parts.errors, field, steps);
@@ -163,12 +145,7 @@ function render({ model, el }) {
     label: "Euler’s polygon and the exact flow",
     controls: [
       { type: "range", name: "steps", label: "Number of layers", last: LAYERS.length - 1 },
-      {
-        type: "select",
-        name: "field",
-        label: "Vector field",
-        choices: Object.fromEntries(Object.entries(FIELDS).map(([name, { label }]) => [name, label])),
-      },
+      { type: "select", name: "field", label: "Vector field", choices: labelsOf(FIELDS) },
       { type: "button", name: "play", text: "Refine" },
     ],
     pictures: [

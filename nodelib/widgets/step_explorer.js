@@ -95,20 +95,7 @@ function drawPlane(svg, field, method, steps) {
   const points = (list) => (flat ? list.map(([y], n) => [(span * n) / (list.length - 1), y]) : list);
   svg.replaceChildren();
   drawArrows(svg, flat ? ([t, y]) => [1, f(t, [y])[0]] : (y) => f(0, y), view, place);
-  const exact = points(solution(field, 200));
-  const steered = points(states(field, method, steps));
-  add(svg, "path", { class: "nl-flow", d: path(exact, place) });
-  add(svg, "path", { class: "nl-gap", d: path([exact[200], steered[steps]], place) });
-  add(svg, "path", { class: "nl-path", d: path(steered, place) });
-  const radius = steps > 40 ? 2 : steps > 16 ? 3 : 4.5;
-  for (const point of steered) {
-    const [cx, cy] = place(point);
-    add(svg, "circle", { class: "nl-dot", cx, cy, r: radius });
-  }
-  const [endX, endY] = place(exact[200]);
-  add(svg, "circle", { class: "nl-end", cx: endX, cy: endY, r: 6 });
-  const [startX, startY] = place(exact[0]);
-  add(svg, "circle", { class: "nl-start", cx: startX, cy: startY, r: 5.5 });
+  drawBesideExact(svg, points(solution(field, 200)), points(states(field, method, steps)), place);
   nameAxes(svg, axes, PLANE);
 }
 
@@ -141,16 +128,11 @@ function drawErrors(svg, field, method, steps) {
 }
 
 function render({ model, el }) {
-  function nearest(steps) {
-    const distance = (count) => Math.abs(Math.log(count / steps));
-    return STEPS.reduce((best, count, n) => (distance(count) < distance(STEPS[best]) ? n : best), 0);
-  }
-
   function draw(parts) {
     const [field, method, steps] = ["field", "method", "steps"].map((trait) => model.get(trait));
     const [step, error] = [FIELDS[field].span / steps, endPointError(field, method, steps)];
     const order = observedOrder(field, method, steps);
-    parts.slide("steps", nearest(steps), `${plural(steps, "step")} of size ${short(step)}`);
+    parts.slide("steps", nearest(STEPS, steps), `${plural(steps, "step")} of size ${short(step)}`);
     parts.field.value = field;
     parts.method.value = method;
     drawPlane(parts.plane, field, method, steps);
@@ -174,12 +156,7 @@ function render({ model, el }) {
     controls: [
       { type: "range", name: "steps", label: "Number of steps", last: STEPS.length - 1 },
       { type: "select", name: "method", label: "Method", choices: NAMES },
-      {
-        type: "select",
-        name: "field",
-        label: "Problem",
-        choices: Object.fromEntries(Object.entries(FIELDS).map(([name, { label }]) => [name, label])),
-      },
+      { type: "select", name: "field", label: "Problem", choices: labelsOf(FIELDS) },
     ],
     pictures: [
       { name: "plane", ...PLANE },

@@ -207,12 +207,7 @@ function render({ model, el }) {
     label: "The tolerance, and the steps along an orbit",
     controls: [
       { type: "range", name: "digits", label: "Tolerance, from coarse to fine", last: DIGITS.length - 1 },
-      {
-        type: "select",
-        name: "problem",
-        label: "Orbit",
-        choices: Object.fromEntries(Object.entries(PROBLEMS).map(([name, { label }]) => [name, label])),
-      },
+      { type: "select", name: "problem", label: "Orbit", choices: labelsOf(PROBLEMS) },
     ],
     pictures: [
       { name: "plane", ...PLANE },
