@@ -33,11 +33,11 @@ def show_entry(identifier: str) -> None:
         identifier: such as "claim-c03" or "fig2", see `python -m nodelib.reproduce list`.
 
     Raises:
-        nodelib.ledger.store.LedgerError: there is no such entry.
+        nodelib.ledger.entry.LedgerError: there is no such entry.
     """
     entry = ledger.read(identifier)
     display(  # type: ignore[no-untyped-call]
         {"text/html": ledger.as_html(entry), "text/plain": ledger.as_text(entry)},
         raw=True,
-        metadata={"ledger": {identifier: ledger.digest(entry)}},
+        metadata={"ledger": {identifier: ledger.fingerprint(entry)}},
     )

@@ -26,6 +26,7 @@ __all__ = [
     "fit",
     "pick_device",
     "seeded",
+    "shows_progress",
 ]
 
 WARM_UP = 0.2  # the part of the steps in which the learning rate rises
@@ -175,7 +176,7 @@ def fit(
         total=steps,
         desc=str(device),
         unit="batch",
-        disable=not _shows_progress(progress),
+        disable=not shows_progress(progress),
         dynamic_ncols=True,
     ) as bar:
         for _ in range(epochs):
@@ -251,7 +252,7 @@ def _schedule(name: str, steps: int) -> Callable[[int], float]:
     return one_cycle
 
 
-def _shows_progress(progress: bool | None) -> bool:
+def shows_progress(progress: bool | None) -> bool:
     """Whether to draw a bar: where somebody watches, in a terminal or a notebook.
 
     A notebook that is executed to be stored looks the same from inside.  Whoever does that sets

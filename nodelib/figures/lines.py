@@ -5,11 +5,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from nodelib.figures.style import COLORS, CYCLE, MARKERS, array
+from nodelib.figures.style import COLORS, CYCLE, MARKERS, array, label_plainly
 
 __all__ = ["curves"]
 
@@ -57,7 +55,9 @@ def curves(
         axes.set(xlabel=across, ylabel=up)
         if "x" in log:
             axes.set_xscale("log")
-            _label_a_short_axis(axes.xaxis)
+            low, high = axes.get_xlim()
+            if high < 100 * low:  # or its labels would meet
+                label_plainly(axes.xaxis)
         if "y" in log:
             axes.set_yscale("log")
         axes.legend(loc="best", ncols=2 if len(lines) > 6 else 1)
@@ -66,12 +66,3 @@ def curves(
         guide = y[np.argmin(x)] * (x / x.min()) ** slope
         row[0][0].plot(x, guide, ":", color=COLORS["gray"], lw=1.2, zorder=0)
     return figure
-
-
-def _label_a_short_axis(axis: Axis) -> None:
-    """Label 1, 2 and 5 on a logarithmic axis of less than two decades, where labels would meet."""
-    low, high = axis.get_view_interval()
-    if high < 100 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.set_minor_formatter(NullFormatter())

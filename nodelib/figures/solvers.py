@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
-from nodelib.figures.style import COLORS, CYCLE, array
+from nodelib.figures.style import COLORS, CYCLE, array, label_plainly
 
 __all__ = ["adaptive_steps", "orders_and_steps", "path_with_steps", "stability_regions"]
 
@@ -49,9 +48,7 @@ def _stairs(axes: Axes, ends: Sequence[float]) -> None:
     # The last step ends where the solve does, and may be as short as it likes.
     low, high = sizes[:-1].min(), sizes.max()
     axes.set_ylim(0.8 * low, 1.3 * high)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    label_plainly(axes.yaxis)
 
 
 def path_with_steps(

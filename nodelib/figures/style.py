@@ -9,9 +9,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from torch import Tensor
 
-__all__ = ["COLORS", "CYCLE", "MARKERS", "array", "use_style"]
+__all__ = ["COLORS", "CYCLE", "MARKERS", "array", "label_plainly", "use_style"]
 
 COLORS = {
     "blue": "#0072B2",
@@ -61,3 +63,12 @@ def array(values: Any) -> np.ndarray[Any, Any]:
     if isinstance(values, Tensor):
         return values.detach().cpu().numpy()
     return np.asarray(values)
+
+
+def label_plainly(axis: Axis) -> None:
+    """Let a logarithmic axis read 0.1, not 10⁻¹, and 1, 2, 5 if it spans less than two decades."""
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,9 +1,10 @@
 """The ledger: what the paper prints, what we measured, under which protocol, with which verdict."""
 
+from nodelib.ledger.entry import LedgerError, fingerprint
 from nodelib.ledger.judging import Interval, interval, summary, verdict
 from nodelib.ledger.rendering import as_html, as_text
 from nodelib.ledger.rules import breaches
-from nodelib.ledger.store import LedgerError, digest, fingerprint, identifiers, read, update
+from nodelib.ledger.store import identifiers, read, update
 
 __all__ = [
     "Interval",
@@ -11,7 +12,6 @@ __all__ = [
     "as_html",
     "as_text",
     "breaches",
-    "digest",
     "fingerprint",
     "identifiers",
     "interval",

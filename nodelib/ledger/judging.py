@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from nodelib.ledger.store import Entry
+from nodelib.ledger.entry import Entry
 
 __all__ = ["Interval", "interval", "summary", "verdict"]
 

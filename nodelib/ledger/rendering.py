@@ -2,14 +2,21 @@
 
 from html import escape
 
+from nodelib.ledger.entry import Entry
 from nodelib.ledger.judging import Interval, summary
-from nodelib.ledger.store import Entry
 
 __all__ = ["as_html", "as_text"]
 
 HEAD = ("variant", "metric", "mean", "95 % interval", "seeds")
 OPEN_ROWS = 12  # a longer table is folded
-SCALES = {"paper": "the paper's scale", "laptop": "a reduced scale"}
+SCALES = "paper", "laptop"
+
+
+def runs_at(entry: Entry, scale: str) -> str:
+    """What the runs of a scale are called; the paper's name only where the paper has numbers."""
+    if scale == "laptop":
+        return "Our runs at a reduced scale"
+    return f"Our runs at the {'paper' if entry['paper']['values'] else 'protocol'}'s scale"
 
 
 def rows(entry: Entry, scale: str) -> list[tuple[str, ...]]:
@@ -42,9 +49,7 @@ def as_html(entry: Entry) -> str:
         ("Verdict", f"{entry['verdict']}. {entry['note']}"),
     ]
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
-    body = "".join(
-        _table(rows(entry, scale), f"Our runs at {name}") for scale, name in SCALES.items()
-    )
+    body = "".join(_table(rows(entry, scale), runs_at(entry, scale)) for scale in SCALES)
     title = escape(entry["title"])
     return f'<div class="ledger"><p><strong>{title}</strong></p><dl>{listed}</dl>{body}</div>'
 
@@ -69,10 +74,10 @@ def _table(lines: list[tuple[str, ...]], caption: str) -> str:
 def as_text(entry: Entry) -> str:
     """The entry for a terminal."""
     parts = [f"{entry['id']}: {entry['title']}", f"  {entry['verdict']}. {entry['note']}"]
-    for scale, name in SCALES.items():
+    for scale in SCALES:
         lines = rows(entry, scale)
         if lines:
-            parts.append(f"  Our runs at {name}:")
+            parts.append(f"  {runs_at(entry, scale)}:")
             widths = [max(len(line[i]) for line in [HEAD, *lines]) for i in range(len(HEAD))]
             for line in [HEAD, *lines]:
                 cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
+from nodelib.ledger.entry import Entry, fingerprint
 from nodelib.ledger.judging import summary, verdict
-from nodelib.ledger.store import Entry, fingerprint
 
 __all__ = ["breaches"]
 
@@ -30,20 +30,18 @@ def breaches(entry: Entry, identifier: str) -> list[str]:
     if entry["id"] != identifier:
         wrong.append(f"The entry calls itself {entry['id']}, its file {identifier}.")
     seen = set()
+    configurations: dict[tuple[str, str], set[str]] = {}
     for run in entry["runs"]:
         name = f"{run['scale']} run {run['variant']}, seed {run['seed']}"
         key = run["scale"], run["variant"], run["seed"]
         if key in seen:
             wrong.append(f"There are two entries of the {name}.")
         seen.add(key)
+        configurations.setdefault(key[:2], set()).add(run["config_sha256"])
         if run["config_sha256"] != fingerprint(run["config"]):
             wrong.append(f"The {name} has another configuration than its config_sha256 says.")
         if run["scale"] == "paper" and run["started"][:10] < entry["protocol"]["fixed"]:
             wrong.append(f"The {name} is older than the protocol.")
-    configurations: dict[tuple[str, str], set[str]] = {}
-    for run in entry["runs"]:
-        key_of = run["scale"], run["variant"]
-        configurations.setdefault(key_of, set()).add(run["config_sha256"])
     wrong += [
         f"The {scale} runs of {variant} have different configurations."
         for (scale, variant), found in configurations.items()

@@ -1,25 +1,19 @@
 """Where the ledger lies, and how an entry is read and replaced: one JSON file for each."""
 
-import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
-__all__ = ["Entry", "LedgerError", "digest", "fingerprint", "identifiers", "read", "update"]
+from nodelib.ledger.entry import Entry, LedgerError
+from nodelib.ledger.rules import breaches
 
-Entry = dict[str, Any]
-"""One table, figure or claim, as schema.json beside this file describes it."""
+__all__ = ["identifiers", "read", "update"]
 
 _PACKAGE = Path(__file__).parent.parent
-
-
-class LedgerError(Exception):
-    """An entry of the ledger is missing, or is not what the ledger allows."""
 
 
 def published() -> Path:
@@ -69,8 +63,6 @@ def update(identifier: str, change: Callable[[Entry | None], Entry]) -> Entry:
     Raises:
         LedgerError: the new entry breaks a rule of the ledger; the file stays as it was.
     """
-    from nodelib.ledger.rules import breaches
-
     folder = own()
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{identifier}.lock"):
@@ -80,17 +72,6 @@ def update(identifier: str, change: Callable[[Entry | None], Entry]) -> Entry:
             raise LedgerError(f"{identifier} was not written: {' '.join(wrong)}")
         _replace(folder / f"{identifier}.json", _text(entry))
     return entry
-
-
-def digest(entry: Entry) -> str:
-    """SHA-256 of an entry, which a chapter keeps of each one that it shows."""
-    return fingerprint(entry)
-
-
-def fingerprint(value: Any) -> str:
-    """SHA-256 of a value's JSON with sorted keys, such as the configuration of a run."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _text(entry: Entry) -> str:

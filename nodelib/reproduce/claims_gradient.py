@@ -8,14 +8,13 @@ import torchdiffeq
 from torch import Tensor
 
 from nodelib.reproduce.fields import RandomField, random_state
-from nodelib.reproduce.meters import peak_bytes, relative_error
+from nodelib.reproduce.meters import EXACT, peak_bytes, relative_error
 from nodelib.reproduce.target import Criterion, Protocol, Target
 from nodelib.solve import solve
 
 __all__ = ["BACKWARDS", "BLACK_BOX", "MEMORY"]
 
 _FIXED = "2026-11-27"
-_EXACT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13, "method": "dopri8"}
 
 
 def measure_memory(config: Mapping[str, Any], seed: int, device: torch.device) -> dict[str, float]:
@@ -95,7 +94,7 @@ def measure_black_box(
         return torch.autograd.grad(loss(solve(field, z0, t, **settings).y), inputs)
 
     adjoint = gradient(gradient="adjoint", **accuracy)
-    exact = gradient(**_EXACT)
+    exact = gradient(**EXACT)
     theirs = torch.autograd.grad(loss(torchdiffeq.odeint_adjoint(field, z0, t, **accuracy)), inputs)
     direction = [random_state(seed + i, *x.shape, device=device) for i, x in enumerate(inputs)]
     along = sum((g * v).sum() for g, v in zip(adjoint, direction, strict=True))
@@ -105,12 +104,12 @@ def measure_black_box(
         for sign in (1, -1):
             for x, v in zip(inputs, direction, strict=True):
                 x.add_(v, alpha=sign * step)
-            values.append(loss(solve(field, z0, t, **_EXACT).y))
+            values.append(loss(solve(field, z0, t, **EXACT).y))
             for x, v in zip(inputs, direction, strict=True):
                 x.sub_(v, alpha=sign * step)
     difference = (values[0] - values[1]) / (2 * step)
     curvature = []
-    for settings in ({"gradient": "adjoint", **accuracy}, _EXACT):
+    for settings in ({"gradient": "adjoint", **accuracy}, EXACT):
         slope = torch.autograd.grad(loss(solve(field, z0, t, **settings).y), z0, create_graph=True)
         curvature.append(torch.autograd.grad((slope[0] * direction[0]).sum(), inputs[:-1]))
     return {
@@ -182,7 +181,7 @@ def measure_return(config: Mapping[str, Any], seed: int, device: torch.device) -
         end = solve(field, z0, span, **accuracy).y[-1]
         back = solve(field, end, span.flip(0), **accuracy).y[-1]
     ways: list[dict[str, Any]] = [
-        _EXACT,
+        EXACT,
         {"gradient": "adjoint", **accuracy},
         {"gradient": "checkpoint", **accuracy},
     ]

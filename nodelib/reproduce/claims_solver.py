@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from nodelib.reproduce.fields import RandomField, random_state
+from nodelib.reproduce.meters import EXACT
 from nodelib.reproduce.target import Criterion, Protocol, Target
 from nodelib.solve import solve
 
 __all__ = ["ADAPTS", "UNIQUE"]
 
 _FIXED = "2026-11-27"
-_TIGHT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13, "method": "dopri8"}
 
 
 @torch.no_grad()
@@ -35,11 +35,11 @@ def measure_adaptation(
             times = torch.tensor(coarse.stats.step_times, dtype=torch.float64)
             states = coarse(times)
             alone = [
-                solve(field, states[i], times[i : i + 2], **_TIGHT).y[-1]
+                solve(field, states[i], times[i : i + 2], **EXACT).y[-1]
                 for i in range(len(times) - 1)
             ]
             steps = list(map(partial(_over, tolerance), states[1:], alone, states[:-1]))
-            exact = solve(field, z0, span, **_TIGHT).y[-1]
+            exact = solve(field, z0, span, **EXACT).y[-1]
             scipy = solve(
                 field, z0, span, rtol=tolerance, atol=tolerance,
                 method="scipy_solver", options={"solver": "RK45"},

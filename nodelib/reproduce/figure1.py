@@ -42,6 +42,7 @@ def measure_staircase(
     x = torch.linspace(-4, 4, config["inputs"], device=device)[:, None]
     wanted = 2.2 * torch.tanh(1.6 * (x + 2)) + 2.2 * torch.tanh(1.6 * (x - 2))
     span = torch.tensor([0.0, float(depth)])
+    usual: dict[str, Any] = {"method": "rk4", "options": {"step_size": config["step"]}}
 
     def field(t: Tensor, h: Tensor) -> Tensor:
         slope: Tensor = dynamics(torch.cat([h, t.to(h).expand_as(h)], 1))
@@ -58,7 +59,6 @@ def measure_staircase(
         return torch.stack(states)
 
     def flow(times: Tensor = span, **settings: Any) -> Tensor:
-        usual: dict[str, Any] = {"method": "rk4", "options": {"step_size": config["step"]}}
         path: Tensor = solve(field, x, times, **(settings or usual)).y
         return path
 
@@ -70,7 +70,6 @@ def measure_staircase(
     residual_loss = learn(lambda: (residual_states()[-1] - wanted).square().mean(), layers, config)
     loss = learn(ode_loss, dynamics, config)
     gradients = [torch.autograd.grad(ode_loss(), list(dynamics.parameters()))]
-    usual: dict[str, Any] = {"method": "rk4", "options": {"step_size": config["step"]}}
     theirs = (torchdiffeq.odeint(field, x, span, **usual)[-1] - wanted).square().mean()
     gradients.append(torch.autograd.grad(theirs, list(dynamics.parameters())))
     spread = float(wanted.max() - wanted.min())

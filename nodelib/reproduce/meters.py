@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["LiveBytes", "peak_bytes", "relative_error"]
+__all__ = ["EXACT", "LiveBytes", "peak_bytes", "relative_error"]
+
+EXACT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13, "method": "dopri8"}
+"""Settings of `solve` for what an error is measured against."""
 
 
 class LiveBytes(TorchDispatchMode):

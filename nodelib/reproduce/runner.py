@@ -16,8 +16,9 @@ import torch
 from tqdm import tqdm
 
 from nodelib.ledger import LedgerError, fingerprint, identifiers, read, update
-from nodelib.ledger.store import Entry
+from nodelib.ledger.entry import Entry
 from nodelib.reproduce.target import Target
+from nodelib.training import shows_progress
 
 __all__ = ["Unit", "publish", "run", "source_commit", "units"]
 
@@ -89,15 +90,12 @@ def run(
     Args:
         budget: seconds after which no further run begins.
         again: make the runs that the ledger has as well, and put them in place of the old ones.
-        progress: whether to show a bar; `None`: where there is a terminal to show it.
+        progress: whether to show a bar; `None`: where somebody watches, see `shows_progress`.
     """
     began = time.monotonic()
     commit = source_commit()
     todo = list(wanted) if again else missing(wanted)
-    hidden = None if progress is None else not progress
-    if os.environ.get("NODELIB_PROGRESS") == "0" and progress is None:
-        hidden = True
-    bar = tqdm(todo, unit="run", disable=hidden)
+    bar = tqdm(todo, unit="run", disable=not shows_progress(progress))
     for done, unit in enumerate(bar):
         if budget is not None and time.monotonic() - began > budget:
             bar.close()

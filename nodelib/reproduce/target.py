@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from nodelib.ledger import summary, verdict
-from nodelib.ledger.store import Entry
+from nodelib.ledger.entry import Entry
 
 __all__ = ["Criterion", "Measure", "Protocol", "Target"]
 

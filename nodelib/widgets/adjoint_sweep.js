@@ -182,30 +182,12 @@ function render({ model, el }) {
     draw,
   });
 
-  let timer = 0;
-  function stop() {
-    clearInterval(timer);
-    timer = 0;
-    parts.play.textContent = "Sweep";
-  }
-
-  // Runs from 3 back to 0; at once for readers who ask for less motion.
-  function play() {
-    if (timer) return stop();
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return parts.choose("time", 0);
-    parts.choose("time", at(LAST));
-    parts.play.textContent = "Stop";
-    timer = setInterval(() => {
-      parts.choose("time", at(Math.max(indexOf(model.get("time")) - 3, 0)));
-      if (model.get("time") === 0) stop();
-    }, 50);
-  }
-
+  const back = (time) => at(Math.max(indexOf(time) - 3, 0));
+  const stop = player({ model, parts, trait: "time", first: at(LAST), last: 0, next: back, every: 50 });
   parts.time.addEventListener("input", () => {
     stop();
     parts.choose("time", at(Number(parts.time.value)));
   });
-  parts.play.addEventListener("click", play);
   return () => {
     stop();
     parts.leave();

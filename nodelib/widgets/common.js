@@ -49,6 +49,49 @@ function fixedSteps(method, f, start, from, to, count) {
   return states;
 }
 
+// The problems that two widgets share: what it is, the time span, the start, the part of the plane
+// to draw, f(t, y), and the solution if it has a formula.
+const [RATE, SPEED] = [-0.2, 1.5];
+const FLOWS = {
+  spiral: {
+    label: "Spiral",
+    span: 2.5,
+    start: [1, 0],
+    view: [-2.15, 1.75, -1.1, 1.8],
+    axes: ["x", "y"],
+    f: (t, [x, y]) => [RATE * x - SPEED * y, SPEED * x + RATE * y],
+    exact: (t) => [Math.exp(RATE * t) * Math.cos(SPEED * t), Math.exp(RATE * t) * Math.sin(SPEED * t)],
+  },
+  pendulum: {
+    label: "Pendulum",
+    span: 3,
+    start: [1.2, 0],
+    view: [-3.1, 3.1, -2.6, 2],
+    axes: ["angle", "angular velocity"],
+    f: (t, [x, y]) => [y, -Math.sin(x)],
+  },
+};
+
+// The states of a method at the ends of its steps; steps + 1 of them.
+const pathOf = ({ f, start, span }, method, steps) => fixedSteps(method, f, start, 0, span, steps);
+
+// The exact solution at `count` + 1 equal times, `count` a divisor of 2000: a formula where there
+// is one, otherwise rk4 with steps so small that its error is below 1e-11.
+const FINE = 2000;
+const fine = new Map();
+function solutionOf(problem, count) {
+  const { span, exact } = problem;
+  if (exact) return Array.from({ length: count + 1 }, (_, n) => exact((span * n) / count));
+  if (!fine.has(problem)) fine.set(problem, pathOf(problem, "rk4", FINE));
+  return fine.get(problem).filter((_, n) => n % (FINE / count) === 0);
+}
+
+function endPointErrorOf(problem, method, steps) {
+  const reached = pathOf(problem, method, steps)[steps];
+  const wanted = solutionOf(problem, 1)[1];
+  return Math.hypot(...reached.map((value, i) => value - wanted[i]));
+}
+
 // Drawing -----------------------------------------------------------------------------------
 
 const short = (value) => Number(value.toPrecision(3)).toString().replace("-", "−");
@@ -140,6 +183,29 @@ function nearest(values, wanted) {
 
 // What a menu offers: the label of each entry.
 const labelsOf = (table) => Object.fromEntries(Object.entries(table).map(([name, { label }]) => [name, label]));
+
+// Lets the button `play` step a trait from `first` to `last`, and then stop; at once for readers who
+// ask for less motion.  Returns what stops it.
+function player({ model, parts, trait, first, last, next, every }) {
+  const text = parts.play.textContent;
+  let timer = 0;
+  function stop() {
+    clearInterval(timer);
+    timer = 0;
+    parts.play.textContent = text;
+  }
+  parts.play.addEventListener("click", () => {
+    if (timer) return stop();
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return parts.choose(trait, last);
+    parts.choose(trait, first);
+    parts.play.textContent = "Stop";
+    timer = setInterval(() => {
+      parts.choose(trait, next(model.get(trait)));
+      if (model.get(trait) === last) stop();
+    }, every);
+  });
+  return stop;
+}
 
 // The frame of a figure: controls, pictures, numbers, a sentence ------------------------------
 

@@ -1,69 +1,27 @@
 // Euler's polygon beside the exact flow, computed and drawn in the browser.
 // The numerics come first and are exported: the browser tests compare them with nodelib's.
 
-const RATE = -0.2;
-const SPEED = 1.5;
 const GROWTH = 1.2;
 
-// Each field: what it is, the time span, the start, the part of the plane to draw, and f(x, y).
 export const FIELDS = {
-  spiral: {
-    label: "Spiral",
-    span: 2.5,
-    start: [1, 0],
-    view: [-2.15, 1.75, -1.1, 1.8],
-    axes: ["x", "y"],
-    f: ([x, y]) => [RATE * x - SPEED * y, SPEED * x + RATE * y],
-    exact: ([x, y], t) => {
-      const size = Math.exp(RATE * t);
-      const [c, s] = [Math.cos(SPEED * t), Math.sin(SPEED * t)];
-      return [size * (c * x - s * y), size * (s * x + c * y)];
-    },
-  },
-  pendulum: {
-    label: "Pendulum",
-    span: 3,
-    start: [1.2, 0],
-    view: [-3.1, 3.1, -2.6, 2],
-    axes: ["angle", "angular velocity"],
-    f: ([x, y]) => [y, -Math.sin(x)],
-  },
+  ...FLOWS,
   logistic: {
     label: "Logistic growth",
     span: 3,
     start: [0, 0.1],
     view: [-0.25, 3.25, -0.15, 1.15],
     axes: ["time", "size"],
-    f: ([, y]) => [1, GROWTH * y * (1 - y)],
-    exact: ([x, y], t) => [x + t, y / (y + (1 - y) * Math.exp(-GROWTH * t))],
+    f: (t, [, y]) => [1, GROWTH * y * (1 - y)],
+    exact: (t) => [t, 0.1 / (0.1 + 0.9 * Math.exp(-GROWTH * t))],
   },
 };
 
 export const LAYERS = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128];
 const DOUBLING = [1, 2, 4, 8, 16, 32, 64, 128];
-const REFERENCE_STEPS = 1000;
 
 // The corners of Euler's polygon: y, y + h f(y), and so on; steps + 1 points.
-export function euler(field, steps) {
-  const { f, span, start } = FIELDS[field];
-  return fixedSteps("euler", (_, y) => f(y), start, 0, span, steps);
-}
-
-// The exact flow at `count` + 1 equal times: a formula where there is one, otherwise
-// rk4 with steps so small that its error is below 1e-9.
-export function flow(field, count) {
-  const { f, span, start, exact } = FIELDS[field];
-  if (exact) return Array.from({ length: count + 1 }, (_, n) => exact(start, (span * n) / count));
-  const inner = Math.ceil(REFERENCE_STEPS / count);
-  const fine = fixedSteps("rk4", (_, y) => f(y), start, 0, span, count * inner);
-  return fine.filter((_, n) => n % inner === 0);
-}
-
-export function endPointError(field, steps) {
-  const reached = euler(field, steps)[steps];
-  const wanted = flow(field, 1)[1];
-  return Math.hypot(reached[0] - wanted[0], reached[1] - wanted[1]);
-}
+export const euler = (field, steps) => pathOf(FIELDS[field], "euler", steps);
+export const endPointError = (field, steps) => endPointErrorOf(FIELDS[field], "euler", steps);
 
 // What a reader sees and hears -------------------------------------------------------------
 
@@ -81,16 +39,15 @@ function drawPlane(svg, field, steps) {
   const { f, view, axes } = FIELDS[field];
   const place = placing(view, PLANE);
   svg.replaceChildren();
-  drawArrows(svg, f, view, place);
-  drawBesideExact(svg, flow(field, 200), euler(field, steps), place);
+  drawArrows(svg, (y) => f(0, y), view, place);
+  drawBesideExact(svg, solutionOf(FIELDS[field], 200), euler(field, steps), place);
   nameAxes(svg, axes, PLANE);
 }
 
 function drawErrors(svg, field, steps) {
   const errors = DOUBLING.map((count) => endPointError(field, count));
   const box = { left: 48, right: 246, top: 16, bottom: 184 };
-  const low = Math.floor(Math.log10(Math.min(...errors)));
-  const high = Math.ceil(Math.log10(Math.max(...errors)));
+  const [low, high] = [floorPower(errors), ceilPower(errors)];
   const place = ([count, error]) => [
     box.left + ((box.right - box.left) * Math.log2(count)) / 7,
     box.bottom - ((box.bottom - box.top) * (Math.log10(error) - low)) / (high - low),
@@ -117,8 +74,6 @@ function drawErrors(svg, field, steps) {
 }
 
 function render({ model, el }) {
-  let timer = 0;
-
   function draw(parts) {
     const [field, steps] = [model.get("field"), model.get("steps")];
     const [step, error] = [FIELDS[field].span / steps, endPointError(field, steps)];
@@ -166,30 +121,14 @@ function render({ model, el }) {
     draw,
   });
 
-  function stop() {
-    clearInterval(timer);
-    timer = 0;
-    parts.play.textContent = "Refine";
-  }
-
-  // Doubles the layers until they are finest; at once for readers who ask for less motion.
-  function refine() {
-    if (timer) return stop();
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return parts.choose("steps", 128);
-    parts.choose("steps", 1);
-    parts.play.textContent = "Stop";
-    timer = setInterval(() => {
-      parts.choose("steps", Math.min(2 * model.get("steps"), 128));
-      if (model.get("steps") === 128) stop();
-    }, 700);
-  }
-
+  // Doubles the layers until they are finest.
+  const finer = (steps) => Math.min(2 * steps, 128);
+  const stop = player({ model, parts, trait: "steps", first: 1, last: 128, next: finer, every: 700 });
   parts.steps.addEventListener("input", () => {
     stop();
     parts.choose("steps", LAYERS[Number(parts.steps.value)]);
   });
   parts.field.addEventListener("change", () => parts.choose("field", parts.field.value));
-  parts.play.addEventListener("click", refine);
   return () => {
     stop();
     parts.leave();

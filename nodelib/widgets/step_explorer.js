@@ -1,33 +1,14 @@
 // A fixed-step method beside the exact solution, and the error of all methods against step size.
 // The numerics come first and are exported: the browser tests compare them with nodelib's.
 
-const RATE = -0.2;
-const SPEED = 1.5;
 const PULL = 2;
 
 // y' = −p (y − cos 2t): what is left of the start decays, the rest follows the cosine.
 const chased = (t) => (PULL * (PULL * Math.cos(2 * t) + 2 * Math.sin(2 * t))) / (PULL * PULL + 4);
 
-// Each problem: what it is, the time span, the start, the part of the plane to draw, and f(t, y).
 // A state of one number is drawn against time.
 export const FIELDS = {
-  spiral: {
-    label: "Spiral",
-    span: 2.5,
-    start: [1, 0],
-    view: [-2.15, 1.75, -1.1, 1.8],
-    axes: ["x", "y"],
-    f: (t, [x, y]) => [RATE * x - SPEED * y, SPEED * x + RATE * y],
-    exact: (t) => [Math.exp(RATE * t) * Math.cos(SPEED * t), Math.exp(RATE * t) * Math.sin(SPEED * t)],
-  },
-  pendulum: {
-    label: "Pendulum",
-    span: 3,
-    start: [1.2, 0],
-    view: [-3.1, 3.1, -2.6, 2],
-    axes: ["angle", "angular velocity"],
-    f: (t, [x, y]) => [y, -Math.sin(x)],
-  },
+  ...FLOWS,
   chase: {
     label: "Chasing a cosine",
     span: 4,
@@ -43,29 +24,10 @@ const METHODS = ["euler", "midpoint", "heun2", "heun3", "rk4"];
 const NAMES = { euler: "Euler", midpoint: "Midpoint", heun2: "Heun, order 2", heun3: "Heun, order 3", rk4: "RK4" };
 const STEPS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 const DOUBLING = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-const FINE = 2000;
 
-// The states of a method at the ends of its steps; steps + 1 of them.
-export function states(field, method, steps) {
-  const { f, start, span } = FIELDS[field];
-  return fixedSteps(method, f, start, 0, span, steps);
-}
-
-// The exact solution at `count` + 1 equal times: a formula where there is one, otherwise rk4 with
-// steps so small that its error is below 1e-11.
-const known = {};
-export function solution(field, count) {
-  const { span, exact } = FIELDS[field];
-  if (exact) return Array.from({ length: count + 1 }, (_, n) => exact((span * n) / count));
-  known[field] ??= states(field, "rk4", FINE);
-  return known[field].filter((_, n) => n % (FINE / count) === 0);
-}
-
-export function endPointError(field, method, steps) {
-  const reached = states(field, method, steps)[steps];
-  const wanted = solution(field, 1)[1];
-  return Math.hypot(...reached.map((value, i) => value - wanted[i]));
-}
+export const states = (field, method, steps) => pathOf(FIELDS[field], method, steps);
+export const solution = (field, count) => solutionOf(FIELDS[field], count);
+export const endPointError = (field, method, steps) => endPointErrorOf(FIELDS[field], method, steps);
 
 // By which power of the step size the error falls between these steps and half their size.
 export function observedOrder(field, method, steps) {

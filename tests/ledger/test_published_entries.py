@@ -40,6 +40,7 @@ def test_the_entry_is_what_the_code_defines(identifier):
 @pytest.mark.parametrize("identifier", IDS)
 def test_all_runs_of_a_scale_come_from_one_commit_and_one_kind_of_device(identifier):
     runs = [run for run in ledger.read(identifier)["runs"] if run["scale"] == "paper"]
+    assert len({run["commit"] for run in runs}) <= 1
     assert len({run["torch"] for run in runs}) <= 1
     assert len({run["device"].split(",")[0] for run in runs}) <= 1
 
@@ -55,4 +56,6 @@ def shown():
 
 @pytest.mark.parametrize(("identifier", "digest"), list(shown()))
 def test_a_chapter_shows_the_entry_as_it_is(identifier, digest):
-    assert ledger.digest(ledger.read(identifier)) == digest, "run `make execute` for this chapter"
+    assert ledger.fingerprint(ledger.read(identifier)) == digest, (
+        "run `make execute` for this chapter"
+    )

@@ -1,5 +1,6 @@
 """An entry as a table: what is measured is shown, and nothing that is written turns into HTML."""
 
+import pytest
 from bs4 import BeautifulSoup
 from test_store import with_seeds
 
@@ -11,8 +12,24 @@ def test_the_table_shows_the_intervals():
     cells = [[c.get_text() for c in row.find_all(["th", "td"])] for row in page.find_all("tr")]
     assert cells[0] == ["variant", "metric", "mean", "95 % interval", "seeds"]
     assert cells[1] == ["plain", "error", "0.3", "−0.357 to 0.957", "3"]
-    assert page.find("summary").get_text() == "Our runs at the paper's scale"
     assert "not yet established. A note." in page.get_text()
+
+
+@pytest.mark.parametrize(
+    ("scale", "values", "said"),
+    [
+        ("paper", {"error": 0.4}, "Our runs at the paper's scale"),
+        ("paper", {}, "Our runs at the protocol's scale"),
+        ("laptop", {"error": 0.4}, "Our runs at a reduced scale"),
+    ],
+)
+def test_the_papers_scale_is_named_only_where_the_paper_has_numbers(scale, values, said):
+    entry = with_seeds(0.1, 0.2, 0.6)
+    entry["paper"] = entry["paper"] | {"values": values}
+    entry["runs"] = [run | {"scale": scale} for run in entry["runs"]]
+    page = BeautifulSoup(ledger.as_html(entry), "html.parser")
+    assert [summary.get_text() for summary in page.find_all("summary")] == [said]
+    assert f"{said}:" in ledger.as_text(entry)
 
 
 def test_an_entry_without_runs_has_no_table():

@@ -1,13 +1,32 @@
 """What browser tests of widgets do: read what one computed, drag a slider, call its script."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from bs4 import BeautifulSoup
 from playwright.sync_api import Locator, Page
 
 from nodelib.widgets.base import script
+
+Field = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def _spiral(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    return torch.stack([-0.2 * z[0] - 1.5 * z[1], 1.5 * z[0] - 0.2 * z[1]])
+
+
+def _pendulum(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    return torch.stack([z[1], -torch.sin(z[0])])
+
+
+# The problems that two widgets share, written a second time: f, start, T.
+FLOWS: dict[str, tuple[Field, list[float], float]] = {
+    "spiral": (_spiral, [1.0, 0.0], 2.5),
+    "pendulum": (_pendulum, [1.2, 0.0], 3.0),
+}
 
 
 def data(widget: Locator) -> dict[str, Any]:

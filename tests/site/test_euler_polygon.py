@@ -1,39 +1,26 @@
 """The Euler polygon on the static page: it answers, and its numbers are nodelib's."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from browsing import Visit
-from operating import called
+from operating import FLOWS, Field, called
 from pages import EULER_PAGE
 from playwright.sync_api import Locator, Page
 
 from nodelib import odeint
 from nodelib.widgets.euler_polygon import FIELDS
 
-Field = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
 WIDGET = ".nl-euler"
-
-
-def _spiral(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    return torch.stack([-0.2 * z[0] - 1.5 * z[1], 1.5 * z[0] - 0.2 * z[1]])
-
-
-def _pendulum(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    return torch.stack([z[1], -torch.sin(z[0])])
 
 
 def _logistic(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     return torch.stack([torch.ones_like(z[1]), 1.2 * z[1] * (1 - z[1])])
 
 
-# The same three problems, written a second time: f, start, T.
 PROBLEMS: dict[str, tuple[Field, list[float], float]] = {
-    "spiral": (_spiral, [1.0, 0.0], 2.5),
-    "pendulum": (_pendulum, [1.2, 0.0], 3.0),
+    **FLOWS,
     "logistic": (_logistic, [0.0, 0.1], 3.0),
 }
 

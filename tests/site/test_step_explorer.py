@@ -1,12 +1,11 @@
 """The method and step size explorer computes what nodelib computes."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from browsing import Visit
-from operating import called, data
+from operating import FLOWS, Field, called, data
 from pages import SOLVERS_PAGE
 from playwright.sync_api import Locator
 
@@ -16,25 +15,14 @@ from nodelib.widgets.step_explorer import FIELDS
 from nodelib.widgets.step_explorer import METHODS as OFFERED
 
 WIDGET = ".nl-steps"
-Field = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def _spiral(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    return torch.stack([-0.2 * z[0] - 1.5 * z[1], 1.5 * z[0] - 0.2 * z[1]])
-
-
-def _pendulum(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    return torch.stack([z[1], -torch.sin(z[0])])
 
 
 def _chase(t: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     return -2 * (z - torch.cos(2 * t))
 
 
-# The same three problems, written a second time: f, start, T.
 PROBLEMS: dict[str, tuple[Field, list[float], float]] = {
-    "spiral": (_spiral, [1.0, 0.0], 2.5),
-    "pendulum": (_pendulum, [1.2, 0.0], 3.0),
+    **FLOWS,
     "chase": (_chase, [0.0], 4.0),
 }
 

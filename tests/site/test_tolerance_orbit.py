@@ -1,12 +1,11 @@
 """The adaptive solver in the browser takes the very steps that nodelib takes."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from browsing import Visit
-from operating import called, data
+from operating import Field, called, data
 from pages import SOLVERS_PAGE
 
 from nodelib import Solution, solve
@@ -14,7 +13,6 @@ from nodelib.widgets.tolerance_orbit import PROBLEMS
 
 WIDGET = ".nl-orbit"
 DIGITS = range(1, 11)
-Field = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def _kepler(t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
