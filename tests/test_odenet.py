@@ -7,6 +7,7 @@ from torch import nn
 
 from nodelib import odeint
 from nodelib.odenet import (
+    MLP,
     ModelError,
     ODEBlock,
     ODEFunction,
@@ -14,8 +15,10 @@ from nodelib.odenet import (
     ResidualBlock,
     ResidualFunction,
     ResNet,
+    RKNet,
     convolutional_stem,
     parameter_count,
+    residual_stem,
 )
 
 
@@ -51,6 +54,65 @@ def test_parameters_of_a_residual_network(C, L):
 def test_parameters_of_an_ode_net(C):
     dynamics = 2 * (9 * C * (C + 1) + C) + 2 * 2 * C
     assert parameter_count(ODENet(C)) == stem_and_head(C) + dynamics
+
+
+PAPER = {  # parameters with 64 channels and two downsamplings, by stem
+    convolutional_stem: {"resnet": 576_778, "ode": 208_266, "none": 132_874, "one": 206_858},
+    residual_stem: {"resnet": 601_482, "ode": 232_970, "none": 157_578, "one": 231_562},
+}
+
+
+@pytest.mark.parametrize("stem", PAPER)
+def test_parameters_at_the_paper_s_size(stem):
+    """The counts of the authors' public code; the paper prints 0.60 and 0.22 million."""
+    found = {
+        "resnet": ResNet(64, 6, bias=False, stem=stem(1, 64, 2)),
+        "ode": ODENet(64, last_norm=True, stem=stem(1, 64, 2)),
+        "none": ResNet(64, 0, bias=False, stem=stem(1, 64, 2)),
+        "one": ResNet(64, 1, bias=False, stem=stem(1, 64, 2)),
+    }
+    assert {name: parameter_count(model) for name, model in found.items()} == PAPER[stem]
+    rk = RKNet(64, last_norm=True, stem=stem(1, 64, 2))
+    assert parameter_count(rk) == PAPER[stem]["ode"]
+
+
+def test_parameters_of_the_multilayer_perceptron():
+    assert parameter_count(MLP()) == 784 * 300 + 300 + 300 * 10 + 10 == 238_510
+    assert MLP(64, 5, 3)(torch.rand(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_the_residual_stem_halves_twice_and_is_residual():
+    stem = residual_stem(1, 8)
+    images = torch.rand(2, 1, 28, 28)
+    assert stem(images).shape == (2, 8, 7, 7)
+    block = stem[1]
+    h = stem[0](images)
+    nn.init.zeros_(block.conv2.weight)
+    kept = nn.functional.conv2d(torch.relu(block.norm1(h)), block.shortcut.weight, stride=2)
+    assert torch.equal(block(h), kept)
+
+
+def test_the_slope_is_normalized_on_request():
+    h = 100 * torch.randn(2, 8, 4, 4)
+    slope = ODEFunction(8, last_norm=True)(torch.tensor(0.5), h)
+    assert slope.reshape(2, 2, -1).var(dim=2, unbiased=False).sub(1).abs().max() < 1e-2
+
+
+def test_an_ode_net_uses_the_adjoint_and_an_rk_net_its_steps():
+    """Same weights, same answer, same gradient; only the adjoint evaluates again."""
+    torch.manual_seed(3)
+    adjoint = ODENet(8, rtol=1e-8, atol=1e-8).double()
+    direct = RKNet(8, rtol=1e-8, atol=1e-8).double()
+    direct.load_state_dict(adjoint.state_dict())
+    images = torch.rand(3, 1, 8, 8, dtype=torch.float64)
+    gradients = []
+    for model in (adjoint, direct):
+        model(images).square().sum().backward()
+        gradients.append(flat(p.grad for p in model.parameters()))
+    assert adjoint.nfe == direct.nfe
+    assert adjoint.nfe_backward > 0 == direct.nfe_backward
+    # f has corners (ReLU), see above
+    assert (gradients[0] - gradients[1]).norm() < 5e-3 * gradients[1].norm()
 
 
 def test_frozen_parameters_do_not_count():
@@ -99,7 +161,7 @@ def test_the_step_of_a_residual_block_scales_its_function():
 
 
 def test_gradients_agree_with_finite_differences():
-    model = ODENet(4, classes=3, method="rk4", options={"step_size": 0.25}).double()
+    model = RKNet(4, classes=3, method="rk4", options={"step_size": 0.25}).double()
     images = torch.rand(2, 1, 4, 4, dtype=torch.float64)
     model(images).square().sum().backward()
 
@@ -137,7 +199,7 @@ def flat(tensors):
 @pytest.mark.parametrize("method", ["dopri5", "rk4"])
 def test_scores_and_gradients_agree_with_torchdiffeq(method):
     options = {"step_size": 0.125} if method == "rk4" else None
-    model = ODENet(8, method=method, rtol=1e-9, atol=1e-9, options=options).double()
+    model = RKNet(8, method=method, rtol=1e-9, atol=1e-9, options=options).double()
     images = torch.rand(3, 1, 8, 8, dtype=torch.float64)
     times = torch.tensor([0.0, 1.0], dtype=torch.float64)
     parameters = list(model.parameters())

@@ -6,6 +6,7 @@ t = 1, with the same kind of f.  All else is equal, so the bodies are what a com
 """
 
 from nodelib.odenet.blocks import (
+    DownsamplingBlock,
     ModelError,
     ODEBlock,
     ODEFunction,
@@ -15,15 +16,21 @@ from nodelib.odenet.blocks import (
     classifier_head,
     convolutional_stem,
     group_norm,
+    residual_stem,
 )
-from nodelib.odenet.models import ImageClassifier, ODENet, ResNet, parameter_count
+from nodelib.odenet.models import MLP, ImageClassifier, ODENet, ResNet, RKNet, parameter_count
+from nodelib.odenet.paper import NETWORKS, paper_network
 
 __all__ = [
+    "MLP",
+    "NETWORKS",
+    "DownsamplingBlock",
     "ImageClassifier",
     "ModelError",
     "ODEBlock",
     "ODEFunction",
     "ODENet",
+    "RKNet",
     "ResNet",
     "ResidualBlock",
     "ResidualFunction",
@@ -31,5 +38,7 @@ __all__ = [
     "classifier_head",
     "convolutional_stem",
     "group_norm",
+    "paper_network",
     "parameter_count",
+    "residual_stem",
 ]

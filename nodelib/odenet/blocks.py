@@ -6,11 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodelib.ode.options import AdaptiveOptions, FixedOptions
+from nodelib.ode.options import AdjointOptions, Options
+from nodelib.ode.problem import Gradient
 from nodelib.ode.trajectory import Statistics
 from nodelib.solve import solve
 
 __all__ = [
+    "DownsamplingBlock",
     "ModelError",
     "ODEBlock",
     "ODEFunction",
@@ -20,6 +22,7 @@ __all__ = [
     "classifier_head",
     "convolutional_stem",
     "group_norm",
+    "residual_stem",
 ]
 
 CHANNELS_PER_GROUP = 4
@@ -53,17 +56,17 @@ def _check_channels(channels: int) -> None:
 class ResidualFunction(nn.Module):
     """f(h) of a residual block: twice normalize, rectify, convolve 3x3.
 
-    Maps (batch, channels, height, width) to the same shape.
+    Maps (batch, channels, height, width) to the same shape.  `bias` gives the convolutions one.
     Source: the pre-activation block of He et al. 2016, *Identity Mappings*, Fig. 4e, with group
     in place of batch normalization.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, bias: bool = True) -> None:
         super().__init__()
         self.norm1 = group_norm(channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
         self.norm2 = group_norm(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
 
     def forward(self, h: Tensor) -> Tensor:
         h = self.conv1(torch.relu(self.norm1(h)))
@@ -103,18 +106,23 @@ class ODEFunction(nn.Module):
 
     Takes t of shape () and h of shape (batch, channels, height, width); returns dh/dt, shaped
     like h.  Without the time, all depths would share one f(h).
+
+    Args:
+        last_norm: normalize the slope as well, as the authors' later public code does.  It bounds
+            how fast h can move.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, last_norm: bool = False) -> None:
         super().__init__()
         self.norm1 = group_norm(channels)
         self.conv1 = TimeConv2d(channels)
         self.norm2 = group_norm(channels)
         self.conv2 = TimeConv2d(channels)
+        self.norm3 = group_norm(channels) if last_norm else nn.Identity()
 
     def forward(self, t: Tensor, h: Tensor) -> Tensor:
         h = self.conv1(t, torch.relu(self.norm1(h)))
-        return self.conv2(t, torch.relu(self.norm2(h)))  # type: ignore[no-any-return]
+        return self.norm3(self.conv2(t, torch.relu(self.norm2(h))))  # type: ignore[no-any-return]
 
 
 class ODEBlock(nn.Module):
@@ -124,11 +132,12 @@ class ODEBlock(nn.Module):
 
     Args:
         function: f(t, h), returns the shape of h.
-        method, rtol, atol, options: as in `nodelib.solve`.  They stay attributes and can be
-            changed after training, for instance to loosen the tolerance.
+        method, rtol, atol, options, gradient, adjoint: as in `nodelib.solve`.  They stay
+            attributes and can be changed after training, for instance to loosen the tolerance.
 
     Attributes:
-        stats: what the last solve cost (its `nfe`, `accepted`, `rejected` and `step_times`).
+        stats: what the last solve cost (its `nfe`, `nfe_backward`, `accepted`, `rejected` and
+            `step_times`).
     """
 
     def __init__(
@@ -138,7 +147,9 @@ class ODEBlock(nn.Module):
         method: str = "dopri5",
         rtol: float = 1e-3,
         atol: float = 1e-3,
-        options: FixedOptions | AdaptiveOptions | Mapping[str, Any] | None = None,
+        options: Options | Mapping[str, Any] | None = None,
+        gradient: Gradient = "direct",
+        adjoint: AdjointOptions | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.function = function
@@ -146,6 +157,8 @@ class ODEBlock(nn.Module):
         self.rtol = rtol
         self.atol = atol
         self.options = options
+        self.gradient: Gradient = gradient
+        self.adjoint = adjoint
         self.stats = Statistics()
 
     @property
@@ -162,6 +175,8 @@ class ODEBlock(nn.Module):
             rtol=self.rtol,
             atol=self.atol,
             options=self.options,
+            gradient=self.gradient,
+            adjoint=self.adjoint,
         )
         self.stats = solution.stats
         return solution.y[-1]  # type: ignore[no-any-return]
@@ -173,7 +188,7 @@ def convolutional_stem(in_channels: int, channels: int, downsamplings: int = 0) 
     Maps (batch, in_channels, height, width) to
     (batch, channels, height / 2**downsamplings, width / 2**downsamplings).
     A downsampling is normalize, rectify, convolve 4x4 with stride 2.  The paper downsamples its
-    28x28 images twice.
+    28x28 images twice, and does not say how: see `residual_stem` for the other way.
 
     Raises:
         ModelError: `channels` is not a positive multiple of four.
@@ -187,6 +202,40 @@ def convolutional_stem(in_channels: int, channels: int, downsamplings: int = 0) 
             nn.Conv2d(channels, channels, 4, stride=2, padding=1),
         ]
     return nn.Sequential(*layers)
+
+
+class DownsamplingBlock(nn.Module):
+    """A residual block that halves height and width; a 1x1 convolution halves the shortcut.
+
+    Maps (batch, channels, height, width) to (batch, channels, ceil(height / 2), ceil(width / 2)).
+    Source: He et al. 2016, *Identity Mappings*; the shortcut starts after the first rectifier.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = group_norm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False)
+        self.norm2 = group_norm(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.shortcut = nn.Conv2d(channels, channels, 1, stride=2, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = torch.relu(self.norm1(h))
+        change = self.conv2(torch.relu(self.norm2(self.conv1(h))))
+        return self.shortcut(h) + change  # type: ignore[no-any-return]
+
+
+def residual_stem(in_channels: int, channels: int, downsamplings: int = 2) -> nn.Sequential:
+    """A 3x3 convolution to `channels`, then one `DownsamplingBlock` for each downsampling.
+
+    With 64 channels it gives the ResNet of Table 1 its 0.60 million parameters.
+
+    Raises:
+        ModelError: `channels` is not a positive multiple of four.
+    """
+    _check_channels(channels)
+    blocks = (DownsamplingBlock(channels) for _ in range(downsamplings))
+    return nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1), *blocks)
 
 
 def classifier_head(channels: int, classes: int) -> nn.Sequential:

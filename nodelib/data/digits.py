@@ -1,37 +1,13 @@
-"""Data sets of the book, as tensors that fit in memory and are ready to train on."""
+"""The small digits that scikit-learn carries with it."""
 
-from dataclasses import dataclass
 from operator import index
 
 import torch
 from torch import Tensor
 
+from nodelib.data.split import DataError, Split
 
-class DataError(ValueError):
-    """A data set cannot be made from the arguments given; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """A labeled data set, split once into a part to train on and a part to test on.
-
-    Images have shape (n, channels, height, width) and are float32 in [0, 1]; labels have shape
-    (n,) and are int64, counted from 0.
-    """
-
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
-
-    def to(self, device: torch.device | str) -> "Split":
-        """The same data on another device."""
-        return Split(
-            self.train_images.to(device),
-            self.train_labels.to(device),
-            self.test_images.to(device),
-            self.test_labels.to(device),
-        )
+__all__ = ["digits"]
 
 
 def digits(

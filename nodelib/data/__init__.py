@@ -1,0 +1,7 @@
+"""Data sets of the book, as tensors that fit in memory and are ready to train on."""
+
+from nodelib.data.digits import digits
+from nodelib.data.mnist import mnist
+from nodelib.data.split import DataError, Split
+
+__all__ = ["DataError", "Split", "digits", "mnist"]
