@@ -17,6 +17,7 @@ from nodelib.ode.options import AdaptiveOptions, AdjointOptions, FixedOptions, S
 from nodelib.ode.special_options import AdamsOptions, FixedAdamsOptions, ImplicitOptions
 from nodelib.ode.tableaus import Tableau
 from nodelib.ode.trajectory import Statistics
+from nodelib.published import load
 from nodelib.solve import Solution, solve
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "Tableau",
     "TooManyStepsError",
     "find_method",
+    "load",
     "odeint",
     "odeint_adjoint",
     "odeint_dense",

@@ -10,8 +10,9 @@ import nodelib
 
 MODULES = [found.name for found in pkgutil.walk_packages(nodelib.__path__, "nodelib.")]
 # What a reader meets first: each of these has an example.
-SHOWN = ["compat", "data", "exercises.checker", "ode.errors", "ode.methods", "ode.options"]
-SHOWN += ["ode.tableaus", "ode.trajectory", "odenet.models", "solve", "training"]
+SHOWN = ["compat", "data.digits", "exercises.checker", "ode.errors", "ode.methods", "ode.options"]
+SHOWN += ["ode.tableaus", "ode.trajectory", "odenet.models", "odenet.paper", "published", "solve"]
+SHOWN += ["training.devices"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -19,13 +19,14 @@ PREINSTALLED = {
     "jsonschema": "jsonschema",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
+    "safetensors": "safetensors",
     "scikit-learn": "sklearn",
     "scipy": "scipy",
     "torch": "torch",
     "tqdm": "tqdm",
 }
 # What our own requirements require in turn and Colab may lack.
-COMPANIONS = {"anywidget": ["psygnal"]}
+COMPANIONS = {"anywidget": ["psygnal"], "pooch": ["platformdirs"]}
 
 TEMPLATE = '''\
 #@title Set up: run this cell first

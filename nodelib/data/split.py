@@ -47,8 +47,8 @@ class Split:
             if not 1 <= wanted <= len(images):
                 raise DataError(f"{name} is {wanted}, but there are 1 to {len(images)} images.")
         return Split(
-            self.train_images[:train],
-            self.train_labels[:train],
-            self.test_images[:test],
-            self.test_labels[:test],
+            self.train_images[:train].clone(),  # or they would keep all the others in memory
+            self.train_labels[:train].clone(),
+            self.test_images[:test].clone(),
+            self.test_labels[:test].clone(),
         )

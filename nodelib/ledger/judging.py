@@ -50,18 +50,36 @@ def interval(values: Iterable[float]) -> Interval:
 def summary(entry: Entry, scale: str = "paper") -> dict[str, dict[str, Interval]]:
     """For each variant and metric, the interval over the finished runs of that scale.
 
-    A variant with a single seed has no interval and is left out.
+    A criterion on the difference of two variants adds a metric to the first of them: the interval
+    of the differences of runs with the same seed.  A variant with a single seed has no interval
+    and is left out.
     """
-    runs: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, dict[int, float]]] = {}
     for run in entry["runs"]:
         if run["scale"] == scale and run["finished"]:
-            metrics = runs.setdefault(run["variant"], {})
+            metrics = found.setdefault(run["variant"], {})
             for name, value in run["metrics"].items():
-                metrics.setdefault(name, []).append(value)
+                metrics.setdefault(name, {})[run["seed"]] = value
+    for criterion in entry["protocol"]["criteria"]:
+        if criterion.get("minus"):
+            variant, metric = criterion["variant"], criterion["metric"]
+            mine = found.get(variant, {}).get(metric, {})
+            others = found.get(criterion["minus"], {}).get(metric, {})
+            both = {seed: mine[seed] - others[seed] for seed in mine if seed in others}
+            if both:
+                found[variant][judged(criterion)] = both
     return {
-        variant: {name: interval(values) for name, values in metrics.items() if len(values) > 1}
-        for variant, metrics in runs.items()
+        variant: {
+            name: interval(values.values()) for name, values in metrics.items() if len(values) > 1
+        }
+        for variant, metrics in found.items()
     }
+
+
+def judged(criterion: Mapping[str, Any]) -> str:
+    """The name of the metric that a criterion judges."""
+    metric, minus = criterion["metric"], criterion.get("minus")
+    return f"{metric} minus that of {minus}" if minus else str(metric)
 
 
 def verdict(protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interval]]) -> str:
@@ -73,13 +91,14 @@ def verdict(protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interv
     """
     readings: dict[str, list[bool | None]] = {}
     for criterion in protocol["criteria"]:
-        measured = found.get(criterion["variant"], {}).get(criterion["metric"])
+        measured = found.get(criterion["variant"], {}).get(judged(criterion))
         if measured is None or measured.seeds < protocol["seeds"]:
             return "not yet established"
         holds = measured.judge(criterion["relation"], criterion["bound"])
         readings.setdefault(criterion["reading"], []).append(holds)
     if protocol["swap_margin"] is not None:
-        for metrics in found.values():
+        for variant in protocol.get("swapped", found):
+            metrics = found.get(variant, {})
             for name in SWAPS:
                 if name not in metrics or metrics[name].seeds < protocol["seeds"]:
                     return "not yet established"

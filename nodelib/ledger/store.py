@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from filelock import FileLock
 from nodelib.ledger.entry import Entry, LedgerError
 from nodelib.ledger.rules import breaches
 
-__all__ = ["identifiers", "read", "update"]
+__all__ = ["identifiers", "own", "published", "read", "replace", "update"]
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -70,20 +71,23 @@ def update(identifier: str, change: Callable[[Entry | None], Entry]) -> Entry:
         wrong = breaches(entry, identifier)
         if wrong:
             raise LedgerError(f"{identifier} was not written: {' '.join(wrong)}")
-        _replace(folder / f"{identifier}.json", _text(entry))
+        replace(folder / f"{identifier}.json", _text(entry).encode())
     return entry
 
 
 def _text(entry: Entry) -> str:
-    return json.dumps(entry, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """JSON with one line for each value; a list of numbers is one value."""
+    text = json.dumps(entry, indent=1, ensure_ascii=False, allow_nan=False)
+    return re.sub(r"\[[-+\d.eE,\s]+\]", lambda found: " ".join(found[0].split()), text) + "\n"
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Put a file in the place of another at once, so that nobody ever sees half of it."""
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}.", delete=False
+        dir=path.parent, prefix=f".{path.stem}.", delete=False
     ) as half:
         try:
-            half.write(text)
+            half.write(content)
             half.flush()
             os.fsync(half.fileno())
             os.chmod(half.name, 0o644)

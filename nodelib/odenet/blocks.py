@@ -1,6 +1,7 @@
 """The parts of an image classifier: residual blocks, ODE blocks, stems and heads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -165,6 +166,28 @@ class ODEBlock(nn.Module):
     def nfe(self) -> int:
         """Evaluations of `function` in the last solve; 0 before the first."""
         return self.stats.nfe
+
+    @contextmanager
+    def solved_by(self, **settings: Any) -> Iterator[None]:
+        """Within the block of `with`, these settings hold in place of the layer's own.
+
+        Args:
+            settings: `method`, `rtol`, `atol`, `options`, `gradient` or `adjoint`.
+
+        Example:
+            >>> layer = ODEBlock(ODEFunction(4))
+            >>> with layer.solved_by(method="rk4"):
+            ...     layer(torch.zeros(1, 4, 3, 3)).shape, layer.nfe
+            (torch.Size([1, 4, 3, 3]), 4)
+        """
+        before = {name: getattr(self, name) for name in settings}
+        for name, value in settings.items():
+            setattr(self, name, value)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(self, name, value)
 
     def forward(self, h: Tensor) -> Tensor:
         solution = solve(

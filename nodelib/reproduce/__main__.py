@@ -6,18 +6,20 @@ from collections.abc import Sequence
 
 import torch
 
+from nodelib.data import DataError
 from nodelib.ledger import LedgerError, identifiers, read
 from nodelib.reproduce.registry import GROUPS, PLANNED, TARGETS
 from nodelib.reproduce.runner import missing, run, units
-from nodelib.training import describe_device, pick_device
+from nodelib.training import describe_device, joined, pick_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 1 when it cannot be done."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
-    except LedgerError as error:
+        with joined():
+            return int(options.command(options))
+    except (LedgerError, DataError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -35,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--variant", help="default: all")
     running.add_argument("--seed", type=int, help="default: all of the protocol")
     running.add_argument("--device", help="default: the GPU if there is one")
-    running.add_argument("--budget", type=float, metavar="SECONDS", help="then begin nothing more")
+    running.add_argument(
+        "--budget", type=float, metavar="SECONDS", help="then stop, to go on later"
+    )
     running.add_argument("--again", action="store_true", help="replace runs that are there")
     running.set_defaults(command=run_target)
     return parser

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodelib.reproduce.fields import RandomField, random_state
 from nodelib.reproduce.meters import EXACT, peak_bytes, relative_error
-from nodelib.reproduce.target import Criterion, Protocol, Target
+from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.solve import solve
 
 __all__ = ["BACKWARDS", "BLACK_BOX", "MEMORY"]
@@ -17,8 +17,9 @@ __all__ = ["BACKWARDS", "BLACK_BOX", "MEMORY"]
 _FIXED = "2026-11-27"
 
 
-def measure_memory(config: Mapping[str, Any], seed: int, device: torch.device) -> dict[str, float]:
+def measure_memory(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """The peak of one forward and backward pass with few and with many steps, in states."""
+    device = bench.device
     size = {"dim": config["dim"], "width": config["width"]}
     field = RandomField(seed, dtype=torch.float32, device=device, **size)
     z0 = random_state(seed, config["batch"], config["dim"], dtype=torch.float32, device=device)
@@ -77,10 +78,9 @@ MEMORY = Target(
 )
 
 
-def measure_black_box(
-    config: Mapping[str, Any], seed: int, device: torch.device
-) -> dict[str, float]:
+def measure_black_box(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """The adjoint's gradients against differentiated steps, differences and torchdiffeq."""
+    device = bench.device
     field = RandomField(seed, dim=config["dim"], width=config["width"], device=device)
     z0 = random_state(seed, 2, config["dim"], device=device).requires_grad_()
     t = torch.tensor(config["times"], dtype=torch.float64, device=device, requires_grad=True)
@@ -168,8 +168,9 @@ BLACK_BOX = Target(
 )
 
 
-def measure_return(config: Mapping[str, Any], seed: int, device: torch.device) -> dict[str, float]:
+def measure_return(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """How far the reversed state misses the start, and how wrong gradients are then."""
+    device = bench.device
     size = {"dim": config["dim"], "width": config["width"]}
     field = RandomField(
         seed, gain=config["gain"], contraction=config["contraction"], device=device, **size

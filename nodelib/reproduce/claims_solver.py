@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodelib.reproduce.fields import RandomField, random_state
 from nodelib.reproduce.meters import EXACT
-from nodelib.reproduce.target import Criterion, Protocol, Target
+from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.solve import solve
 
 __all__ = ["ADAPTS", "UNIQUE"]
@@ -18,10 +18,9 @@ _FIXED = "2026-11-27"
 
 
 @torch.no_grad()
-def measure_adaptation(
-    config: Mapping[str, Any], seed: int, device: torch.device
-) -> dict[str, float]:
+def measure_adaptation(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """Errors against the tolerance on easy and hard random fields, and what they cost."""
+    device = bench.device
     tolerance = config["tolerance"]
     span = torch.tensor([0.0, config["end"]], dtype=torch.float64)
     size: dict[str, Any] = {"dim": config["dim"], "width": config["width"]}
@@ -119,10 +118,9 @@ ADAPTS = Target(
 
 
 @torch.no_grad()
-def measure_separation(
-    config: Mapping[str, Any], seed: int, device: torch.device
-) -> dict[str, float]:
+def measure_separation(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """How fast neighbors part over what the Lipschitz constant allows, or a field without one."""
+    device = bench.device
     end = config["end"]
     if config["nonlinearity"] == "square root":
         span = torch.tensor([0.0, end], dtype=torch.float64)

@@ -8,7 +8,7 @@ import torchdiffeq
 from torch import Tensor, nn
 
 from nodelib.reproduce.meters import relative_error
-from nodelib.reproduce.target import Criterion, Protocol, Target
+from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.solve import solve
 from nodelib.training import seeded
 
@@ -31,10 +31,9 @@ def learn(model: Callable[[], Tensor], parts: nn.Module, config: Mapping[str, An
     return float(model().detach())
 
 
-def measure_staircase(
-    config: Mapping[str, Any], seed: int, device: torch.device
-) -> dict[str, float]:
+def measure_staircase(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """Train both networks on a rising staircase and look at the paths of all inputs."""
+    device = bench.device
     depth, width = config["depth"], config["width"]
     with seeded(seed):
         layers = nn.ModuleList(small_network(1, width) for _ in range(depth)).to(device)

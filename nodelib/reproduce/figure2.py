@@ -8,14 +8,15 @@ from torch import Tensor
 
 from nodelib.reproduce.fields import random_state
 from nodelib.reproduce.meters import relative_error
-from nodelib.reproduce.target import Criterion, Protocol, Target
+from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.solve import solve
 
 __all__ = ["FIGURE_2"]
 
 
-def measure_jumps(config: Mapping[str, Any], seed: int, device: torch.device) -> dict[str, float]:
+def measure_jumps(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
     """Adjoint states of dz/dt = A z between observations, against the matrix exponential."""
+    device = bench.device
     dim = config["dim"]
     accuracy: dict[str, Any] = {"rtol": config["tolerance"], "atol": config["tolerance"]}
     matrix = random_state(seed, dim, dim, device=device)

@@ -1,24 +1,27 @@
 """All that there is to reproduce, most wanted first, and what has no code yet."""
 
+from nodelib.reproduce.claim_inputs import EACH_INPUT
 from nodelib.reproduce.claims_gradient import BACKWARDS, BLACK_BOX, MEMORY
 from nodelib.reproduce.claims_solver import ADAPTS, UNIQUE
 from nodelib.reproduce.figure1 import FIGURE_1
 from nodelib.reproduce.figure2 import FIGURE_2
+from nodelib.reproduce.figure3 import FIGURE_3
+from nodelib.reproduce.table1 import EFFICIENCY, TABLE_1
 from nodelib.reproduce.target import Target
 
 __all__ = ["GROUPS", "PLANNED", "TARGETS"]
 
-CLAIMS = (MEMORY, ADAPTS, BLACK_BOX, UNIQUE, BACKWARDS)
+CLAIMS = (MEMORY, ADAPTS, BLACK_BOX, UNIQUE, BACKWARDS, EFFICIENCY, EACH_INPUT)
 
-TARGETS: dict[str, Target] = {target.id: target for target in (FIGURE_1, FIGURE_2, *CLAIMS)}
+TARGETS: dict[str, Target] = {
+    target.id: target for target in (TABLE_1, FIGURE_3, FIGURE_1, FIGURE_2, *CLAIMS)
+}
 """What can be run, by id."""
 
 GROUPS = {"claims": [target.id for target in CLAIMS]}
 """Names for several targets at once."""
 
 PLANNED = {
-    "table1": "MNIST: ResNet, RK-Net and ODE-Net",
-    "fig3": "A trained ODE-Net: error, time and evaluations",
     "table2": "Spirals: RNN and latent ODE",
     "fig4": "Density matching: planar flows and continuous ones",
     "fig5": "Maximum likelihood: two circles and two moons",

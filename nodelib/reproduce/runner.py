@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from nodelib.ledger import LedgerError, fingerprint, identifiers, read, update
 from nodelib.ledger.entry import Entry
-from nodelib.reproduce.target import Target
-from nodelib.training import shows_progress
+from nodelib.ledger.store import own
+from nodelib.reproduce.target import Bench, Target
+from nodelib.training import OutOfTimeError, current_share, shows_progress
 
 __all__ = ["Unit", "publish", "run", "source_commit", "units"]
 
@@ -61,7 +62,7 @@ def units(
         raise LedgerError(f"{target.id} has no variant {variant!r}. Choose {', '.join(variants)}.")
     chosen = list(variants) if variant is None else [variant]
     seeds = target.seeds if seed is None else (seed,)
-    return [Unit(target, scale, name, number) for name in chosen for number in seeds]
+    return [Unit(target, scale, name, number) for number in seeds for name in chosen]
 
 
 def missing(wanted: Sequence[Unit]) -> list[Unit]:
@@ -85,45 +86,61 @@ def run(
 ) -> int:
     """Make the runs that the ledger lacks, and return how many of the wanted are left.
 
-    Each run is written when it is finished; one that was interrupted is made again from its seed.
+    Each run is written when it is finished.  One that was interrupted is made again from its seed,
+    or, if it trains something, goes on from its last checkpoint.  Processes that torchrun started
+    share each training, and the first of them writes.
 
     Args:
-        budget: seconds after which no further run begins.
+        budget: seconds after which to stop; a training writes a checkpoint first.
         again: make the runs that the ledger has as well, and put them in place of the old ones.
         progress: whether to show a bar; `None`: where somebody watches, see `shows_progress`.
     """
-    began = time.monotonic()
+    until = None if budget is None else time.monotonic() + budget
     commit = source_commit()
+    first = current_share().is_first
     todo = list(wanted) if again else missing(wanted)
-    bar = tqdm(todo, unit="run", disable=not shows_progress(progress))
+    bar = tqdm(todo, unit="run", disable=not (first and shows_progress(progress)))
     for done, unit in enumerate(bar):
-        if budget is not None and time.monotonic() - began > budget:
+        bar.set_description(f"{unit.target.id} {unit.variant} seed {unit.seed} on {device.type}")
+        publishes = first and unit.seed == unit.target.seeds[0]
+        bench = Bench(device, own() / "training", until, unit.scale if publishes else None)
+        try:
+            if bench.budget is not None and bench.budget < 0:
+                raise OutOfTimeError
+            record = make(unit, bench, commit)
+        except OutOfTimeError:
             bar.close()
             return len(todo) - done
-        bar.set_description(f"{unit.target.id} {unit.variant} seed {unit.seed} on {device.type}")
-        publish(unit.target, make(unit, device, commit))
+        if first:
+            publish(unit.target, record)
     return 0
 
 
-def make(unit: Unit, device: torch.device, commit: str) -> dict[str, Any]:
+def make(unit: Unit, bench: Bench, commit: str) -> dict[str, Any]:
     """Make one run and return its record."""
     started, began = datetime.now(UTC), time.monotonic()
     with _one_thread():
-        metrics = unit.target.measure(unit.configuration, unit.seed, device)
+        found = unit.target.measure(unit.configuration, unit.seed, bench)
+    series = {name: list(values) for name, values in found.items() if isinstance(values, list)}
+    metrics = {name: float(value) for name, value in found.items() if not isinstance(value, list)}
+    steps = int(metrics.pop("steps", 0))
+    # of a training that went on from a checkpoint, the time before counts too
+    seconds = max(time.monotonic() - began, metrics.pop("seconds_of_training", 0.0))
     return {
         "scale": unit.scale,
         "variant": unit.variant,
         "seed": unit.seed,
         "config": unit.configuration,
         "config_sha256": fingerprint(unit.configuration),
-        "metrics": {name: float(value) for name, value in metrics.items() if name != "steps"},
-        "device": _device_name(device),
+        "metrics": metrics,
+        **({"series": series} if series else {}),
+        "device": _device_name(bench.device),
         "torch": torch.__version__,
         "nodelib": metadata.version(DISTRIBUTION),
         "commit": commit,
         "started": started.isoformat(timespec="seconds"),
-        "wall_s": round(time.monotonic() - began, 2),
-        "steps": int(metrics.get("steps", 0)),
+        "wall_s": round(seconds, 2),
+        "steps": steps,
         "finished": True,
     }
 

@@ -1,7 +1,9 @@
 """A target: one entry of the ledger, its protocol, and the code that measures it."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,10 +11,34 @@ import torch
 from nodelib.ledger import summary, verdict
 from nodelib.ledger.entry import Entry
 
-__all__ = ["Criterion", "Measure", "Protocol", "Target"]
+__all__ = ["Bench", "Criterion", "Measure", "Protocol", "Target"]
 
-Measure = Callable[[Mapping[str, Any], int, torch.device], dict[str, float]]
-"""measure(configuration, seed, device) returns the metrics of one run."""
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a run is made, and how long it may take.
+
+    Attributes:
+        device: of the computation.
+        folder: of the checkpoints of trainings; `None`: none are kept.
+        until: when to stop, as `time.monotonic()` counts; `None`: when it is done.
+        publishes: the scale at which the models that this run trains become those of
+            `nodelib.load`; `None`: they do not.
+    """
+
+    device: torch.device
+    folder: Path | None = None
+    until: float | None = None
+    publishes: str | None = None
+
+    @property
+    def budget(self) -> float | None:
+        """The seconds that are left."""
+        return None if self.until is None else self.until - time.monotonic()
+
+
+Measure = Callable[[Mapping[str, Any], int, Bench], Mapping[str, float | list[float]]]
+"""measure(configuration, seed, bench) returns the metrics of one run, and series of numbers."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +48,7 @@ class Criterion:
     Attributes:
         relation: "<=" or ">=".
         reading: where the claim can be read in several ways, the one that this criterion tests.
+        minus: another variant; the criterion is on the difference to it, seed by seed.
     """
 
     variant: str
@@ -29,6 +56,7 @@ class Criterion:
     relation: str
     bound: float
     reading: str = ""
+    minus: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +72,7 @@ class Protocol:
         criteria: what every interval must satisfy.
         swap_margin: for trained ODE models, how much the metric and the states may change, as a
             part of their size, with another solver; `None` where nothing is trained.
+        swapped: the variants that this concerns; empty for all.
     """
 
     metric: str
@@ -53,6 +82,7 @@ class Protocol:
     fixed: str
     criteria: tuple[Criterion, ...]
     swap_margin: float | None = None
+    swapped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +110,13 @@ class Target:
     def entry(self, runs: list[dict[str, Any]]) -> Entry:
         """The entry of the ledger with these runs and the verdict that they give."""
         protocol = asdict(self.protocol)
-        protocol["criteria"] = list(protocol["criteria"])
+        protocol["swapped"] = list(protocol["swapped"])
+        protocol["criteria"] = [
+            {name: value for name, value in criterion.items() if value or name != "minus"}
+            for criterion in protocol["criteria"]
+        ]
+        if not protocol["swapped"]:
+            del protocol["swapped"]
         entry: Entry = {
             "id": self.id,
             "title": self.title,

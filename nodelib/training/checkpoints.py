@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["CheckpointError", "latest", "save", "sweep"]
+__all__ = ["CheckpointError", "latest", "pack", "save", "sweep", "unpack"]
 
 KEPT = 2
 TENSORS, FACTS = "tensors.safetensors", "facts.json"
@@ -75,6 +75,37 @@ def latest(folder: Path, device: torch.device) -> tuple[int, dict[str, Tensor], 
             f"No checkpoint in {folder} can be read. Remove the folder to begin anew."
         )
     return None
+
+
+def pack(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The weights of a model and what its optimizer remembers, by name.
+
+    The settings of the optimizer, such as its rate, are those of the recipe and not kept.
+    """
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for number, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            if value is not None:
+                tensors[f"optimizer.{number}.{name}"] = value
+    return tensors
+
+
+def unpack(
+    tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Give a model and its optimizer back what `pack` took."""
+    weights: dict[str, Tensor] = {}
+    state: dict[int, dict[str, Tensor]] = {}
+    for place, value in tensors.items():
+        owner, name = place.split(".", 1)
+        if owner == "model":
+            weights[name] = value
+        else:
+            number, key = name.split(".", 1)
+            state.setdefault(int(number), {})[key] = value
+    model.load_state_dict(weights)
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def sweep(folder: Path) -> None:

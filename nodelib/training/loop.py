@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from filelock import FileLock, Timeout
@@ -250,14 +250,10 @@ class _Training:
         """Write a checkpoint, if there is a folder for it."""
         if self.folder is None or not self.share.is_first:
             return
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        state = self.optimizer.state_dict()["state"]
-        for number, values in state.items():
-            tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items() if v is not None}
         checkpoints.save(
             self.folder,
             self.step,
-            tensors,
+            checkpoints.pack(self.model, self.optimizer),
             {
                 "training": self.identity(),
                 "history": asdict(self.history),
@@ -276,16 +272,7 @@ class _Training:
                 f"The checkpoints in {self.folder} are those of a training with other settings. "
                 "Name another folder, or remove this one."
             )
-        state: dict[int, dict[str, Any]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, number, key = name.split(".", 2)
-                state.setdefault(int(number), {})[key] = value
-        self.model.load_state_dict(
-            {name.removeprefix("model."): v for name, v in tensors.items() if name[:6] == "model."}
-        )
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        checkpoints.unpack(tensors, self.model, self.optimizer)
         self.step = step
         self.history, self.epoch = History(**facts["history"]), _Epoch(**facts["epoch"])
 

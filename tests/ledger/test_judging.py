@@ -95,3 +95,45 @@ def test_a_trained_model_must_pass_the_swap_test():
             for what in ("metric_change", "state_error", "library_error")
         }
         assert ledger.verdict(asked, {"plain": found | swaps}) == wanted
+
+
+def two_variants(mine, others, seeds=(0, 1, 2)):
+    """An entry whose claim is that `plain` is at most 0.05 above `other`, seed by seed."""
+    entry = with_seeds(*mine)
+    (criterion,) = entry["protocol"]["criteria"]
+    entry["protocol"]["criteria"] = [criterion | {"bound": 0.05, "minus": "other"}]
+    for seed, error in zip(seeds, others, strict=True):
+        run = {**entry["runs"][0], "variant": "other", "seed": seed, "metrics": {"error": error}}
+        entry["runs"].append(run)
+    return entry
+
+
+def test_a_difference_is_taken_seed_by_seed():
+    """Both vary much more than their difference: only pairs can tell."""
+    entry = two_variants([0.2, 0.5, 0.9], [0.19, 0.5, 0.88])
+    found = ledger.summary(entry)
+    assert found["plain"]["error minus that of other"].mean == pytest.approx(0.01)
+    assert found["plain"]["error"].high > 1
+    assert ledger.verdict(entry["protocol"], found) == "matches"
+    far = two_variants([0.2, 0.5, 0.9], [0.1, 0.4, 0.8])
+    assert ledger.verdict(far["protocol"], ledger.summary(far)) == "differs"
+
+
+def test_a_difference_needs_the_same_seeds():
+    entry = two_variants([0.2, 0.5, 0.9], [0.2, 0.5, 0.9], seeds=(1, 2, 3))
+    found = ledger.summary(entry)
+    assert found["plain"]["error minus that of other"].seeds == 2
+    assert ledger.verdict(entry["protocol"], found) == "not yet established"
+    alone = two_variants([0.2, 0.5, 0.9], [], seeds=())
+    assert "error minus that of other" not in ledger.summary(alone)["plain"]
+
+
+def test_only_the_variants_that_solve_an_ode_need_the_swap_test():
+    asked = protocol(("a", "<=", 1.0, ""), swap_margin=0.01) | {"swapped": ["ode"]}
+    found = {"plain": {"a": ledger.interval(BELOW)}}
+    assert ledger.verdict(asked, found) == "not yet established"
+    names = ("swap_metric_change", "swap_state_error", "swap_library_error")
+    found["ode"] = {name: ledger.interval([0.001] * 3) for name in names}
+    assert ledger.verdict(asked, found) == "matches"
+    found["ode"]["swap_state_error"] = ledger.interval([0.5] * 3)
+    assert ledger.verdict(asked, found) == "differs"

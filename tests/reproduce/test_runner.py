@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from nodelib import ledger
+from nodelib.ledger.store import own
 from nodelib.reproduce import runner
 from nodelib.reproduce.__main__ import main
 from nodelib.reproduce.registry import GROUPS, PLANNED, TARGETS
 from nodelib.reproduce.target import Criterion, Protocol, Target
+from nodelib.training import OutOfTimeError
 
 CPU = torch.device("cpu")
 PROTOCOL = Protocol("a number", 0.1, 3, "it is large", "2026-11-27", (
@@ -24,7 +26,7 @@ PROTOCOL = Protocol("a number", 0.1, 3, "it is large", "2026-11-27", (
 ))  # fmt: skip
 
 
-def measure(config, seed, device):
+def measure(config, seed, bench):
     measured.append((config["offset"], seed))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -83,6 +85,49 @@ def test_a_budget_stops_between_runs_and_says_how_many_are_left():
     assert runner.run(wanted, CPU, budget=60.0, progress=False) == 0
 
 
+def test_series_stand_beside_the_metrics_and_on_one_line_each(tmp_path):
+    def with_series(config, seed, bench):
+        return measure(config, seed, bench) | {
+            "curve": [0.5, 1e-7, 3.0],
+            "seconds_of_training": 99.0,
+        }
+
+    target = replace(TARGET, measure=with_series)
+    runner.run(runner.units(target, "laptop", seed=1), CPU, progress=False)
+    (run,) = ledger.read("claim-c99")["runs"]
+    assert run["series"] == {"curve": [0.5, 1e-7, 3.0]}
+    assert run["metrics"].keys() == {"number"}
+    assert run["wall_s"] == 99.0, "of a training that went on, the time before counts"
+    assert '"curve": [ 0.5, 1e-07, 3.0 ]' in (tmp_path / "claim-c99.json").read_text()
+
+
+def test_all_variants_of_a_seed_come_before_the_next_seed():
+    more = replace(TARGET, configurations={"paper": {"a": {"offset": 0.0}, "b": {"offset": 1.0}}})
+    names = [(unit.variant, unit.seed) for unit in runner.units(more, "paper")]
+    assert names == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3), ("b", 3)]
+
+
+def test_a_training_that_runs_out_of_time_goes_on_in_the_next_call():
+    """The budget reaches the measurement; what it leaves unfinished counts as left."""
+    seen = []
+
+    def slow(config, seed, bench):
+        seen.append(bench)
+        if len(seen) == 2:
+            raise OutOfTimeError("half done")
+        return {"number": 0.0}
+
+    target = replace(TARGET, measure=slow)
+    wanted = runner.units(target, "paper")
+    assert runner.run(wanted, CPU, budget=60.0, progress=False) == 2
+    assert len(ledger.read("claim-c99")["runs"]) == 1
+    assert 0 < seen[1].budget < seen[0].budget + 60.0
+    assert runner.run(wanted, CPU, progress=False) == 0
+    assert seen[-1].budget is None
+    assert [bench.publishes for bench in seen] == ["paper", None, None, None]
+    assert seen[0].folder.parent == own()
+
+
 def test_both_scales_stand_in_one_entry():
     for scale in ("laptop", "paper"):
         runner.run(runner.units(TARGET, scale), CPU, progress=False)
@@ -138,9 +183,9 @@ sys.path.insert(0, sys.argv[1])
 import test_runner
 from nodelib.reproduce import runner
 runner.source_commit = lambda: "0" * 40
-def slow(config, seed, device):
+def slow(config, seed, bench):
     time.sleep(0.3)
-    return test_runner.measure(config, seed, device)
+    return test_runner.measure(config, seed, bench)
 target = test_runner.replace(test_runner.TARGET, measure=slow)
 runner.run(runner.units(target, "paper"), test_runner.CPU, progress=False)
 """
@@ -171,7 +216,7 @@ def test_list_and_pending_name_every_target(capsys):
     assert main(["pending"]) == 0
     said = capsys.readouterr().out
     assert "There is no code for it yet" in said
-    assert said.index("claim-c18") < said.index("table1")
+    assert said.index("table1") < said.index("claim-c18") < said.index("table2")
 
 
 def test_pending_gives_the_command_that_makes_the_runs(capsys, monkeypatch):
@@ -193,4 +238,5 @@ def test_a_mistake_ends_with_a_sentence(capsys):
 
 
 def test_the_group_holds_the_claims_that_no_figure_covers():
-    assert GROUPS["claims"] == ["claim-c02", "claim-c03", "claim-c04", "claim-c16", "claim-c18"]
+    numbers = ("02", "03", "04", "16", "18", "21", "22")
+    assert GROUPS["claims"] == [f"claim-c{number}" for number in numbers]
