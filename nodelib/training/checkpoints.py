@@ -22,6 +22,7 @@ __all__ = ["CheckpointError", "latest", "pack", "save", "sweep", "unpack"]
 
 KEPT = 2
 TENSORS, FACTS = "tensors.safetensors", "facts.json"
+HALF = ".half-"  # how the name of a folder begins while it is made, or removed
 
 
 class CheckpointError(Exception):
@@ -38,7 +39,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
         facts: what JSON can hold.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(prefix=".half-", dir=folder))
+    half = Path(tempfile.mkdtemp(prefix=HALF, dir=folder))
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, half / TENSORS)
     (half / FACTS).write_text(json.dumps(facts, allow_nan=False), encoding="utf-8")
     for path in (half / TENSORS, half / FACTS, half):
@@ -50,7 +51,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
         half.rename(place)
     _flush(folder)
     for old in _all(folder)[:-KEPT]:
-        shutil.rmtree(old)
+        shutil.rmtree(old.rename(folder / f"{HALF}{old.name}"))
 
 
 def latest(folder: Path, device: torch.device) -> tuple[int, dict[str, Tensor], Any] | None:
@@ -67,6 +68,8 @@ def latest(folder: Path, device: torch.device) -> tuple[int, dict[str, Tensor], 
             facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
             tensors = load_file(place / TENSORS, device=str(device))
         except (OSError, ValueError, SafetensorError) as error:
+            if not place.exists():  # its training went on meanwhile, and has newer ones
+                return latest(folder, device)
             warnings.warn(f"{place} is damaged ({error}) and passed over.", stacklevel=2)
             continue
         return int(place.name.removeprefix("step-")), tensors, facts
@@ -110,7 +113,7 @@ def unpack(
 
 def sweep(folder: Path) -> None:
     """Remove what an interrupted `save` left.  Nobody else may be writing there."""
-    for half in folder.glob(".half-*"):
+    for half in folder.glob(f"{HALF}*"):
         shutil.rmtree(half)
 
 

@@ -62,7 +62,7 @@ def look(folder):
             json.loads((place / "facts.json").read_text())
             load_file(place / "tensors.safetensors")
         except FileNotFoundError:  # the training went on meanwhile and removed its oldest
-            assert not place.exists()
+            assert not place.exists(), "a checkpoint goes as a whole"
     return found[0] if found else 0
 
 
