@@ -1,5 +1,6 @@
 """The book's figures: one style, and one function for each kind of picture."""
 
+from nodelib.figures.classifiers import hidden_paths
 from nodelib.figures.gradients import adjoint_jumps
 from nodelib.figures.lines import curves
 from nodelib.figures.networks import against_depth, digit_strip, polygons, residual_beside_ode
@@ -18,6 +19,7 @@ __all__ = [
     "against_depth",
     "curves",
     "digit_strip",
+    "hidden_paths",
     "orders_and_steps",
     "path_with_steps",
     "polygons",

@@ -44,7 +44,7 @@ _LAPTOP = {
     "train_images": 3_000,
     "test_images": 2_000,
     "recipe": {
-        "epochs": 6,
+        "epochs": 8,
         "batch_size": 32,
         "lr": 0.02,
         "optimizer": "adam",

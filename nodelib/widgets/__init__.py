@@ -3,7 +3,15 @@
 from nodelib.widgets.adjoint_sweep import AdjointSweep
 from nodelib.widgets.euler_polygon import EulerPolygon
 from nodelib.widgets.learned_field import LearnedField
+from nodelib.widgets.looser_tolerance import LooserTolerance
 from nodelib.widgets.step_explorer import StepExplorer
 from nodelib.widgets.tolerance_orbit import ToleranceOrbit
 
-__all__ = ["AdjointSweep", "EulerPolygon", "LearnedField", "StepExplorer", "ToleranceOrbit"]
+__all__ = [
+    "AdjointSweep",
+    "EulerPolygon",
+    "LearnedField",
+    "LooserTolerance",
+    "StepExplorer",
+    "ToleranceOrbit",
+]
