@@ -182,3 +182,16 @@ def test_adjoint_jumps_draws_an_arrow_from_the_end_of_each_piece() -> None:
     wanted = [((2.0, 0.0), (2.0, 0.5)), ((1.0, 0.8), (1.0, -0.2))]
     np.testing.assert_allclose(arrows, wanted, rtol=1e-6)
     assert "jump by ∂L/∂z" in [text.get_text() for text in below.get_legend().get_texts()]
+
+
+def test_hidden_paths_have_one_color_and_one_entry_of_the_legend_for_each_class() -> None:
+    paths = torch.randn(7, 4, 2)
+    (axes,) = figures.hidden_paths(paths, ["0", "7", "0", "7"]).axes
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 7]
+    for number, line in enumerate(lines):
+        assert np.allclose(np.stack(line.get_data()), paths[:, number].T.numpy())
+    assert len(lines) == 4
+    assert lines[0].get_color() == lines[2].get_color() != lines[1].get_color()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "7"]
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()

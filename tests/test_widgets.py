@@ -12,6 +12,7 @@ from nodelib.widgets import (
     AdjointSweep,
     EulerPolygon,
     LearnedField,
+    LooserTolerance,
     StepExplorer,
     ToleranceOrbit,
 )
@@ -28,12 +29,27 @@ def learned() -> LearnedField:
     return LearnedField(network(), view=(-1, 2, -1, 1), end_time=3.0)
 
 
+RECORDED = {
+    "tolerances": [0.1, 0.01, 0.001],
+    "nfe": [[14, 20, 26], [14, 20, 32]],
+    "test_error": [[0.02, 0.01, 0.01], [0.03, 0.02, 0.02]],
+    "state_error": [[0.1, 0.01, 1e-3], [0.2, 0.02, 2e-3]],
+    "images": 500,
+    "trained": 0.01,
+}
+
+
+def looser() -> LooserTolerance:
+    return LooserTolerance(**RECORDED)
+
+
 ALL = {
     "euler": EulerPolygon,
     "steps": StepExplorer,
     "orbit": ToleranceOrbit,
     "adjoint": AdjointSweep,
     "learned": learned,
+    "looser": looser,
 }
 
 
@@ -138,3 +154,26 @@ def test_the_solvers_do_not_import_the_widgets() -> None:
     code = "import sys, nodelib; print(sorted({'anywidget', 'ipywidgets'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_the_recorded_tolerance_starts_at_that_of_training() -> None:
+    widget = looser()
+    assert widget.chosen == 1
+    assert repr(widget).endswith("solved with the tolerance 0.01.")
+    widget.set_state({"chosen": 2})
+    assert repr(widget).endswith("solved with the tolerance 0.001.")
+    with pytest.raises(traitlets.TraitError, match=r"chosen is 3, but the widget draws 0 to 2"):
+        widget.chosen = 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"nfe": [[14, 20]]}, "nfe must have a row for each seed, with 3 values each"),
+        ({"test_error": []}, "test_error must have a row for each seed"),
+        ({"trained": 0.5}, "trained is 0.5, but the tolerances are"),
+    ],
+)
+def test_recorded_rows_that_do_not_fit_are_explained(wrong, said) -> None:
+    with pytest.raises(traitlets.TraitError, match=said):
+        LooserTolerance(**(RECORDED | wrong))

@@ -60,6 +60,9 @@ def curves(
                 label_plainly(axes.xaxis)
         if "y" in log:
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            if high < 100 * low:
+                label_plainly(axes.yaxis)
         axes.legend(loc="best", ncols=2 if len(lines) > 6 else 1)
     for slope, (x, y) in zip(slopes, panels[0][2].values(), strict=False):
         x, y = array(x), array(y)

@@ -10,7 +10,7 @@ from nodelib.data import DataError
 from nodelib.ledger import LedgerError, identifiers, read
 from nodelib.reproduce.registry import GROUPS, PLANNED, TARGETS
 from nodelib.reproduce.runner import missing, run, units
-from nodelib.training import describe_device, joined, pick_device
+from nodelib.training import current_share, describe_device, joined, pick_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,8 +84,12 @@ def run_target(options: argparse.Namespace) -> int:
             scales = [scale for scale in scales if scale in target.configurations]
         for scale in scales:
             wanted += units(target, scale, options.variant, options.seed)
-    print(describe_device(device))
+    first = current_share().is_first
+    if first:
+        print(describe_device(device))
     left = run(wanted, device, budget=options.budget, again=options.again)
+    if not first:
+        return 0
     print(f"{left} of {len(wanted)} runs are left; the same command goes on." if left else "Done.")
     for name in names:
         if name in identifiers():

@@ -101,7 +101,15 @@ def trained(config: Mapping[str, Any], seed: int, bench: Bench) -> Trained:
         if found is not None:
             return Trained(found[0].to(bench.device), found[1], data)
     task = Classification(data, recipe.batch_size, seed=seed, padding=config["padding"])
-    history = train(model, task, recipe, device=bench.device, folder=folder, budget=bench.budget)
+    history = train(
+        model,
+        task,
+        recipe,
+        device=bench.device,
+        folder=folder,
+        budget=bench.budget,
+        progress=bench.progress,
+    )
     return Trained(model, history, data)
 
 

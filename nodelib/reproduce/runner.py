@@ -102,8 +102,8 @@ def run(
     bar = tqdm(todo, unit="run", disable=not (first and shows_progress(progress)))
     for done, unit in enumerate(bar):
         bar.set_description(f"{unit.target.id} {unit.variant} seed {unit.seed} on {device.type}")
-        publishes = first and unit.seed == unit.target.seeds[0]
-        bench = Bench(device, own() / "training", until, unit.scale if publishes else None)
+        publishes = unit.scale if first and unit.seed == unit.target.seeds[0] else None
+        bench = Bench(device, own() / "training", until, publishes, progress)
         try:
             if bench.budget is not None and bench.budget < 0:
                 raise OutOfTimeError
@@ -205,9 +205,12 @@ def _key(record: dict[str, Any]) -> tuple[str, str, int, str]:
 
 
 def _device_name(device: torch.device) -> str:
+    """What the run was made on; that of each process where there are several."""
+    name = f"cpu, {os.cpu_count()} cores"
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {os.cpu_count()} cores"
+        name = torch.cuda.get_device_name(device)
+    processes = current_share().world
+    return name if processes == 1 else f"{processes} processes, each {name}"
 
 
 @contextmanager

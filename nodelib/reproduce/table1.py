@@ -103,7 +103,7 @@ TABLE_1 = Target(
     id="table1",
     title="MNIST: error, parameters, memory and time",
     paper={
-        "where": "Table 1, p. 4",
+        "where": "Table 1",
         "claim": "ODE-Net and RK-Net do about as well as a ResNet with about a third of its "
         "parameters; the ODE-Net's memory does not grow with the number of evaluations.",
         "values": {
@@ -127,7 +127,7 @@ TABLE_1 = Target(
         "than 0.1 points, or more than 0.4 times its parameters; or the memory of the ODE-Net "
         "grows by more than 5 % from 6 to 24 evaluations, or that of ResNet or RK-Net by less "
         "than a state for each; or one of the two is no ODE by the swap test. The network that was "
-        "trained with two Euler steps must fail that test, or it sees nothing.",
+        "trained with one Euler step must fail that test, or it sees nothing.",
         fixed=_FIXED,
         criteria=(
             *(

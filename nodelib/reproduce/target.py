@@ -24,12 +24,14 @@ class Bench:
         until: when to stop, as `time.monotonic()` counts; `None`: when it is done.
         publishes: the scale at which the models that this run trains become those of
             `nodelib.load`; `None`: they do not.
+        progress: whether a training shows a bar; `None`: where somebody watches.
     """
 
     device: torch.device
     folder: Path | None = None
     until: float | None = None
     publishes: str | None = None
+    progress: bool | None = None
 
     @property
     def budget(self) -> float | None:

@@ -66,7 +66,7 @@ class History:
 
     @property
     def test_error(self) -> list[float]:
-        """Of a classifier: part of the test images that the model gets wrong, from 0 to 1."""
+        """Part of the test images that a classifier gets wrong, from 0 to 1."""
         return self.metrics["test_error"]
 
 

@@ -85,6 +85,12 @@ def test_sizes_are_counted(tmp_path: Path) -> None:
     ]
 
 
+def test_what_the_book_runs_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    parts = {f"reproduce/m{index}.py": "x = 1\n" * 300 for index in range(14)}
+    (line,) = house.oversize(small_house(tmp_path, parts))
+    assert line.startswith("reproduce and exercises have 4200 lines of code")
+
+
 def test_only_code_counts_as_code(tmp_path: Path) -> None:
     text = '"""Doc.\n\nMore.\n"""\n\n# why\nx = (\n    1\n)  # note\n"""Of x."""\n'
     text += 'def f():\n    """Doc."""\n    return """a\nb"""\n'

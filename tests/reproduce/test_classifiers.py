@@ -7,15 +7,18 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import nodelib
+from nodelib import ledger
 from nodelib.data import Split
 from nodelib.odenet import ODEBlock, ODENet, ResNet
-from nodelib.reproduce import claim_inputs, classifiers, figure3, table1, vode
+from nodelib.reproduce import claim_inputs, classifiers, figure3, runner, table1, vode
 from nodelib.reproduce.classifiers import TRAININGS, trained
 from nodelib.reproduce.swaps import swap_test
 from nodelib.reproduce.target import Bench
 from nodelib.training import OutOfTimeError, error_rate, seeded
 
 CPU = torch.device("cpu")
+MEMORY = ("memory_ratio_of_four_times_the_depth", "states_per_depth")
 DOPRI5 = {"method": "dopri5", "rtol": 1e-3, "atol": 1e-3}
 
 
@@ -50,7 +53,7 @@ def _without_mnist(monkeypatch, tmp_path):
 
 @pytest.fixture
 def bench(tmp_path):
-    return Bench(CPU, tmp_path / "training")
+    return Bench(CPU, tmp_path / "training", progress=False)
 
 
 def same_weights(one, other):
@@ -240,3 +243,38 @@ def test_evaluations_of_each_input(bench):
 def test_a_residual_network_has_no_solver_to_swap():
     assert not isinstance(ResNet(8, 1), ODENet)
     assert table1.memory(small("no_block"), CPU) == {}
+
+
+def test_a_table_survives_the_loss_of_its_machine(tmp_path, monkeypatch):
+    """Stopped by its budget again and again, and only the folder of the results moves on."""
+    monkeypatch.setattr(runner, "source_commit", lambda: "0" * 40)
+    config = small("odenet", **DOPRI5)
+    config["recipe"] |= {"epochs": 6, "milestones": [4]}
+    target = replace(
+        table1.TABLE_1, id="table9", configurations={"laptop": {"odenet": config}}, seeds=(1, 2)
+    )
+    wanted = runner.units(target, "laptop")
+    monkeypatch.setenv("NODELIB_RESULTS", str(tmp_path / "whole"))
+    assert runner.run(wanted, CPU, progress=False) == 0
+    whole = [(run["metrics"], run["series"]) for run in ledger.read("table9")["runs"]]
+    place = tmp_path / "machine-0"
+    for number in range(1, 200):
+        monkeypatch.setenv("NODELIB_RESULTS", str(place))
+        if runner.run(wanted, CPU, budget=0.4, progress=False) == 0:
+            break
+        place = place.rename(tmp_path / f"machine-{number}")
+    assert number > 2, "it was stopped at least twice"
+    moved = [(run["metrics"], run["series"]) for run in ledger.read("table9")["runs"]]
+    for (metrics, series), (expected, expected_series) in zip(moved, whole, strict=True):
+        for measured in ("seconds_per_epoch", "peak_megabytes", *MEMORY):  # not of the training
+            metrics.pop(measured)
+            expected.pop(measured)
+        assert metrics == expected
+        assert series == expected_series
+    loaded = nodelib.load("table1/odenet").state_dict()
+    assert all(
+        torch.equal(loaded[name], value)
+        for name, value in trained(config, 1, Bench(CPU, place / "training"))
+        .model.state_dict()
+        .items()
+    )

@@ -24,3 +24,4 @@ PAGES = [*CHAPTERS, "search.html", "genindex.html"]
 EULER_PAGE = "chapters/01-residual-networks.html"
 SOLVERS_PAGE = "chapters/02-solvers.html"
 ADJOINT_PAGE = "chapters/03-adjoint.html"
+ODENETS_PAGE = "chapters/04-odenets.html"

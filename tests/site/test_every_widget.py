@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from browsing import Visit
 from operating import box, data, drag, stored
-from pages import ADJOINT_PAGE, EULER_PAGE, SOLVERS_PAGE
+from pages import ADJOINT_PAGE, EULER_PAGE, ODENETS_PAGE, SOLVERS_PAGE
 
 from nodelib.widgets.base import BookWidget, script
 
@@ -27,6 +27,9 @@ WIDGETS = {
     "orbit": Shown(SOLVERS_PAGE, "tolerance_orbit", "Tolerance, from coarse to fine", "digits"),
     "adjoint": Shown(ADJOINT_PAGE, "adjoint_sweep", "Time t: drag it back from 3 to 0", "time"),
     "learned": Shown(ADJOINT_PAGE, "learned_field", "Start: velocity", "start"),
+    "looser": Shown(
+        ODENETS_PAGE, "looser_tolerance", "Tolerance at test time, from loose to tight", "chosen"
+    ),
 }
 
 every_widget = pytest.mark.parametrize("kind", WIDGETS)
