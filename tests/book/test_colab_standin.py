@@ -41,6 +41,8 @@ BASE = [
     "matplotlib==3.10.0",
     "networkx",
     "numpy==2.2.6",
+    "requests",
+    "safetensors",
     "scikit-learn==1.6.1",
     "scipy==1.15.3",
     "sympy",
