@@ -25,7 +25,7 @@ __all__ = ["DivergenceError", "History", "OutOfTimeError", "Task", "train"]
 
 
 class DivergenceError(ArithmeticError):
-    """The training loss became NaN or infinite; the message says when, and what to try."""
+    """The loss or the weights became NaN or infinite; the message says when, and what to try."""
 
 
 class OutOfTimeError(Exception):
@@ -112,7 +112,8 @@ def train(
     Raises:
         TrainingOptionError: a setting out of range.
         SolverError: from a model that solves an ODE; a note tells the training step.
-        DivergenceError: the loss is NaN or infinite.  The model keeps the weights that led there.
+        DivergenceError: the loss is NaN or infinite, or the weights of a checkpoint would be.  The
+            model keeps the weights that led there.
         OutOfTimeError: the budget is spent.
         CheckpointError: the checkpoints in the folder are damaged, in use by another process, or
             those of another training.
@@ -247,9 +248,16 @@ class _Training:
             ) from None
 
     def save(self) -> None:
-        """Write a checkpoint, if there is a folder for it."""
+        """Write a checkpoint, if there is a folder for it; never one of a lost training."""
         if self.folder is None or not self.share.is_first:
             return
+        for name, value in self.model.named_parameters():
+            if not bool(value.isfinite().all()):
+                raise DivergenceError(
+                    f"At step {self.step} of {self.steps} {name} is no longer finite, though the "
+                    "loss was. Look for a gradient without bound, such as that of a square root "
+                    "at 0. The last checkpoint is from before."
+                )
         checkpoints.save(
             self.folder,
             self.step,

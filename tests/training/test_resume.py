@@ -25,6 +25,7 @@ from nodelib.odenet import ODENet, ResNet
 from nodelib.training import (
     CheckpointError,
     Classification,
+    DivergenceError,
     OutOfTimeError,
     Recipe,
     checkpoints,
@@ -208,6 +209,24 @@ def test_two_trainings_in_one_folder_are_refused(tmp_path):
     nested = Nested(task.data, 16)
     with pytest.raises(CheckpointError, match="Another process is training in"):
         train(model, nested, recipe, folder=folder, device="cpu", progress=False)
+
+
+def test_weights_that_are_lost_are_not_written_over_good_ones(tmp_path):
+    """The loss is finite and its gradient is not: the next loss would tell, too late."""
+
+    class Cliff(Classification):
+        def loss(self, model, epoch, step, share):
+            loss = super().loss(model, epoch, step, share)
+            first = next(model.parameters())
+            return loss + (first - first.detach()).abs().sqrt().sum() if epoch == 2 else loss
+
+    model, task, recipe = problem()
+    cliff = Cliff(task.data, 16)
+    with pytest.raises(DivergenceError, match=r"At step 7 of 360 stem\.0\.weight is no longer"):
+        train(model, cliff, recipe, folder=tmp_path, interval=0.0, device="cpu", progress=False)
+    step, tensors, _ = checkpoints.latest(tmp_path, CPU)
+    assert step == 6
+    assert all(bool(value.isfinite().all()) for value in tensors.values())
 
 
 @pytest.mark.long
