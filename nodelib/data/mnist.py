@@ -37,7 +37,7 @@ FILES = {
 def mnist(
     folder: str | os.PathLike[str] | None = None,
     *,
-    mirrors: Sequence[str] = MIRRORS,
+    mirrors: Sequence[str] | None = None,
     device: torch.device | str | None = None,
     progress: bool = False,
 ) -> Split:
@@ -49,7 +49,7 @@ def mnist(
 
     Args:
         folder: holds the four files, as they are or compressed (.gz).
-        mirrors: addresses to try in turn, each with a slash at its end.
+        mirrors: addresses to try in turn, each with a slash at its end; `None` for `MIRRORS`.
         device: where the tensors go; the CPU if it is `None`.
         progress: show a bar for each download.
 
@@ -66,7 +66,8 @@ def mnist(
     else:
         cache = Path(pooch.os_cache("neural-odes-book")) / "mnist"
         cache.mkdir(parents=True, exist_ok=True)
-        contents = [_cached(cache, name, mirrors, progress) for name in FILES]
+        sources = MIRRORS if mirrors is None else mirrors
+        contents = [_cached(cache, name, sources, progress) for name in FILES]
     split = Split(*(_tensor(content) for content in contents))
     return split if device is None else split.to(device)
 
