@@ -67,9 +67,11 @@ def latest(folder: Path, device: torch.device) -> tuple[int, dict[str, Tensor], 
         try:
             facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
             tensors = load_file(place / TENSORS, device=str(device))
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             if not place.exists():  # its training went on meanwhile, and has newer ones
                 return latest(folder, device)
+            if isinstance(error, RuntimeError):  # of PyTorch, such as a GPU without memory
+                raise
             warnings.warn(f"{place} is damaged ({error}) and passed over.", stacklevel=2)
             continue
         return int(place.name.removeprefix("step-")), tensors, facts

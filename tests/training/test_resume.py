@@ -62,7 +62,8 @@ def look(folder):
         try:
             json.loads((place / "facts.json").read_text())
             load_file(place / "tensors.safetensors")
-        except FileNotFoundError:  # the training went on meanwhile and removed its oldest
+        except (FileNotFoundError, RuntimeError):  # the training went on and removed its oldest;
+            # PyTorch opens the file a second time, and has its own error for that
             assert not place.exists(), "a checkpoint goes as a whole"
     return found[0] if found else 0
 
