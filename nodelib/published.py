@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
+from nodelib.files import replace
 from nodelib.odenet import paper_network
 
 __all__ = ["UnknownModelError", "facts_of", "load", "publish"]
@@ -63,7 +64,7 @@ def publish(name: str, model: nn.Module, facts: Mapping[str, Any]) -> None:
             scale of the training.  A model at a reduced scale never replaces one at the paper's.
     """
     # Imported late: `import nodelib` hands `load` on, and most readers have no use for the ledger.
-    from nodelib.ledger.store import own, replace
+    from nodelib.ledger.store import own
 
     path = own() / FOLDER / f"{name}.safetensors"
     if path.exists() and facts["scale"] != "paper" and facts_of(name)["scale"] == "paper":

@@ -12,6 +12,7 @@ from pathlib import Path
 # Bottom floor first.  A room imports from the floors below its own; within the package `ode` its
 # modules import each other freely.
 FLOORS = (
+    ("files",),
     ("ode",),
     ("adjoint",),
     ("checkpoint",),

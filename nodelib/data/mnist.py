@@ -14,6 +14,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from nodelib.data.split import DataError, Split
+from nodelib.files import replace
 
 __all__ = ["MIRRORS", "mnist"]
 
@@ -107,15 +108,7 @@ def _cached(cache: Path, name: str, mirrors: Sequence[str], progress: bool) -> b
             if not _wrong(name, content):
                 return content
         content = _fetched(name, mirrors, progress)
-        with tempfile.NamedTemporaryFile(dir=cache, prefix=f".{name}.", delete=False) as half:
-            try:
-                half.write(content)
-                half.flush()
-                os.fsync(half.fileno())
-                os.replace(half.name, path)
-            except BaseException:
-                Path(half.name).unlink(missing_ok=True)
-                raise
+        replace(path, content)
         return content
 
 

@@ -3,16 +3,16 @@
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
+from nodelib.files import replace
 from nodelib.ledger.entry import Entry, LedgerError
 from nodelib.ledger.rules import breaches
 
-__all__ = ["identifiers", "own", "published", "read", "replace", "update"]
+__all__ = ["identifiers", "own", "published", "read", "update"]
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -79,19 +79,3 @@ def _text(entry: Entry) -> str:
     """JSON with one line for each value; a list of numbers is one value."""
     text = json.dumps(entry, indent=1, ensure_ascii=False, allow_nan=False)
     return re.sub(r"\[[-+\d.eE,\s]+\]", lambda found: " ".join(found[0].split()), text) + "\n"
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a file in the place of another at once, so that nobody ever sees half of it."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.stem}.", delete=False
-    ) as half:
-        try:
-            half.write(content)
-            half.flush()
-            os.fsync(half.fileno())
-            os.chmod(half.name, 0o644)
-            os.replace(half.name, path)
-        except BaseException:
-            Path(half.name).unlink(missing_ok=True)
-            raise

@@ -16,7 +16,7 @@ from nodelib.odenet import paper_network
 from nodelib.reproduce.target import Bench
 from nodelib.training import Classification, History, Recipe, seeded, train
 
-__all__ = ["SOLVERS", "TRAININGS", "Trained", "mean_loss", "shown_to", "trained"]
+__all__ = ["SOLVERS", "TRAININGS", "Trained", "mean_loss", "publish_network", "trained"]
 
 _DOPRI5 = {"method": "dopri5", "rtol": 1e-3, "atol": 1e-3}
 _EULER = {"method": "euler", "options": {"step_size": 1.0}}
@@ -113,7 +113,7 @@ def trained(config: Mapping[str, Any], seed: int, bench: Bench) -> Trained:
     return Trained(model, history, data)
 
 
-def shown_to(config: Mapping[str, Any], seed: int, network: Trained, bench: Bench) -> None:
+def publish_network(config: Mapping[str, Any], seed: int, network: Trained, bench: Bench) -> None:
     """Publish a network for `nodelib.load`, if this run is the one that does."""
     if bench.publishes is None:
         return

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from nodelib.data import Split
 from nodelib.odenet import ODENet, ResNet, RKNet, parameter_count, residual_stem
-from nodelib.reproduce.classifiers import SOLVERS, TRAININGS, Trained, shown_to, trained
+from nodelib.reproduce.classifiers import SOLVERS, TRAININGS, Trained, publish_network, trained
 from nodelib.reproduce.meters import peak_bytes
 from nodelib.reproduce.swaps import swap_test
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
@@ -50,7 +50,7 @@ def measure_network(
         found |= swap_test(model, data, batch)
     found |= memory(config, bench.device)
     if config["solver"] != SOLVERS["euler"]:
-        shown_to(config, seed, network, bench)
+        publish_network(config, seed, network, bench)
     return found
 
 

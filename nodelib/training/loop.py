@@ -219,12 +219,10 @@ class _Training:
 
     def last_epoch(self) -> str:
         """The last epoch in a few words."""
-        metrics = (f"{name.replace('_', ' ')} {v[-1]:.2%}" for name, v in self.metrics())
+        metrics = (
+            f"{name.replace('_', ' ')} {v[-1]:.2%}" for name, v in self.history.metrics.items()
+        )
         return ", ".join([f"loss {self.history.train_loss[-1]:.3f}", *metrics])
-
-    def metrics(self) -> list[tuple[str, list[float]]]:
-        """What the evaluations gave."""
-        return list(self.history.metrics.items())
 
     def identity(self) -> str:
         """What tells this training from others: its settings and the shapes of its model."""
@@ -238,14 +236,18 @@ class _Training:
             yield
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock", blocking=False)
         try:
-            with FileLock(self.folder / ".lock", blocking=False):
-                checkpoints.sweep(self.folder)
-                yield
+            lock.acquire()
         except Timeout:
             raise CheckpointError(
                 f"Another process is training in {self.folder}. Wait for it, or name another one."
             ) from None
+        try:
+            checkpoints.sweep(self.folder)
+            yield
+        finally:
+            lock.release()
 
     def save(self) -> None:
         """Write a checkpoint, if there is a folder for it; never one of a lost training."""

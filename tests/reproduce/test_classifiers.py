@@ -78,7 +78,7 @@ def test_a_network_is_trained_once_for_all_that_is_measured_on_it(bench):
 def test_where_no_checkpoint_is_left_the_published_network_serves(bench):
     config = small("odenet", **DOPRI5)
     first = trained(config, 1, bench)
-    classifiers.shown_to(config, 1, first, replace(bench, publishes="laptop"))
+    classifiers.publish_network(config, 1, first, replace(bench, publishes="laptop"))
     elsewhere = Bench(CPU, bench.folder / "lost", until=0.0)
     found = trained(config, 1, elsewhere)
     assert same_weights(first, found)
@@ -89,7 +89,7 @@ def test_where_no_checkpoint_is_left_the_published_network_serves(bench):
 
 def test_a_run_that_does_not_publish_leaves_nothing(bench, tmp_path):
     config = small("mlp")
-    classifiers.shown_to(config, 1, trained(config, 1, bench), bench)
+    classifiers.publish_network(config, 1, trained(config, 1, bench), bench)
     assert not (tmp_path / "weights").exists()
 
 
