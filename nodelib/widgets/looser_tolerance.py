@@ -18,9 +18,9 @@ class LooserTolerance(BookWidget):
 
     Args:
         tolerances: from loose to tight.
-        nfe, test_error, state_error: for each seed one row, with a value for each tolerance:
-            evaluations in a forward pass; part of the test images that are wrong, from 0 to 1;
-            distance of the last state from the exact one, as a part of it.
+        nfe: evaluations in a forward pass; a row for each seed, a value for each tolerance.
+        test_error: part of the test images that are wrong, from 0 to 1; rows alike.
+        state_error: distance of the last state from the exact one, as a part of it; rows alike.
         images: number of test images.
         trained: the tolerance of training, one of `tolerances`.
 
