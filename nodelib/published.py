@@ -1,7 +1,7 @@
 """The trained models of the book: `load("table1/odenet")`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,16 @@ from safetensors.torch import save
 from torch import nn
 
 from nodelib.files import replace
+from nodelib.flows import paper_flow
 from nodelib.odenet import paper_network
 
 __all__ = ["UnknownModelError", "facts_of", "load", "publish"]
 
 FOLDER = "weights"
+BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
+    "paper_network": paper_network,
+    "paper_flow": paper_flow,
+}
 
 
 class UnknownModelError(LookupError):
@@ -41,7 +46,7 @@ def load(name: str, *, device: torch.device | str = "cpu") -> nn.Module:
         torch.Size([3, 10])
     """
     facts = facts_of(name)
-    model = paper_network(**facts["network"])
+    model = BUILDERS[facts.get("builder", "paper_network")](**facts["network"])
     with safe_open(_place(name), "pt", device=str(device)) as weights:
         model.load_state_dict({key: weights.get_tensor(key) for key in weights.keys()})  # noqa: SIM118
     return model.to(device).eval()
@@ -59,9 +64,10 @@ def publish(name: str, model: nn.Module, facts: Mapping[str, Any]) -> None:
 
     Args:
         name: the entry of the ledger and the variant.
-        model: one of `paper_network`.
-        facts: what JSON can hold; "network" are the arguments of `paper_network`, and "scale" the
-            scale of the training.  A model at a reduced scale never replaces one at the paper's.
+        model: one of `paper_network` or `paper_flow`.
+        facts: what JSON can hold; "builder" is the name of that function (`paper_network` if it is
+            missing), "network" are its arguments, and "scale" is that of the training.  A model at
+            a reduced scale never replaces one at the paper's.
     """
     # Imported late: `import nodelib` hands `load` on, and most readers have no use for the ledger.
     from nodelib.ledger.store import own

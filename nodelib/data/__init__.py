@@ -1,7 +1,9 @@
 """Data sets of the book, as tensors that fit in memory and are ready to train on."""
 
+from nodelib.data.curves import CURVES, Curve
 from nodelib.data.digits import digits
+from nodelib.data.energies import ENERGIES, Energy
 from nodelib.data.mnist import mnist
 from nodelib.data.split import DataError, Split
 
-__all__ = ["DataError", "Split", "digits", "mnist"]
+__all__ = ["CURVES", "ENERGIES", "Curve", "DataError", "Energy", "Split", "digits", "mnist"]

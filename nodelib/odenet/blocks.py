@@ -1,16 +1,11 @@
 """The parts of an image classifier: residual blocks, ODE blocks, stems and heads."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nodelib.ode.options import AdjointOptions, Options
-from nodelib.ode.problem import Gradient
-from nodelib.ode.trajectory import Statistics
-from nodelib.solve import solve
+from nodelib.layer import SolverLayer
 
 __all__ = [
     "DownsamplingBlock",
@@ -126,83 +121,28 @@ class ODEFunction(nn.Module):
         return self.norm3(self.conv2(t, torch.relu(self.norm2(h))))  # type: ignore[no-any-return]
 
 
-class ODEBlock(nn.Module):
+class ODEBlock(SolverLayer):
     """h(0) to h(1), where dh/dt = function(t, h): a layer whose depth the solver chooses.
 
     The images of a batch are one state, so they share the solver's steps.
 
     Args:
         function: f(t, h), returns the shape of h.
-        method, rtol, atol, options, gradient, adjoint: as in `nodelib.solve`.  They stay
-            attributes and can be changed after training, for instance to loosen the tolerance.
+        settings: of the solver, see `SolverLayer`.
 
-    Attributes:
-        stats: what the last solve cost (its `nfe`, `nfe_backward`, `accepted`, `rejected` and
-            `step_times`).
+    Example:
+        >>> layer = ODEBlock(ODEFunction(4))
+        >>> with layer.solved_by(method="rk4"):
+        ...     layer(torch.zeros(1, 4, 3, 3)).shape, layer.nfe
+        (torch.Size([1, 4, 3, 3]), 4)
     """
 
-    def __init__(
-        self,
-        function: nn.Module,
-        *,
-        method: str = "dopri5",
-        rtol: float = 1e-3,
-        atol: float = 1e-3,
-        options: Options | Mapping[str, Any] | None = None,
-        gradient: Gradient = "direct",
-        adjoint: AdjointOptions | Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__()
+    def __init__(self, function: nn.Module, **settings: Any) -> None:
+        super().__init__(**settings)
         self.function = function
-        self.method = method
-        self.rtol = rtol
-        self.atol = atol
-        self.options = options
-        self.gradient: Gradient = gradient
-        self.adjoint = adjoint
-        self.stats = Statistics()
-
-    @property
-    def nfe(self) -> int:
-        """Evaluations of `function` in the last solve; 0 before the first."""
-        return self.stats.nfe
-
-    @contextmanager
-    def solved_by(self, **settings: Any) -> Iterator[None]:
-        """Within the block of `with`, these settings hold in place of the layer's own.
-
-        Args:
-            settings: `method`, `rtol`, `atol`, `options`, `gradient` or `adjoint`.
-
-        Example:
-            >>> layer = ODEBlock(ODEFunction(4))
-            >>> with layer.solved_by(method="rk4"):
-            ...     layer(torch.zeros(1, 4, 3, 3)).shape, layer.nfe
-            (torch.Size([1, 4, 3, 3]), 4)
-        """
-        before = {name: getattr(self, name) for name in settings}
-        for name, value in settings.items():
-            setattr(self, name, value)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                setattr(self, name, value)
 
     def forward(self, h: Tensor) -> Tensor:
-        solution = solve(
-            self.function,
-            h,
-            torch.tensor([0.0, 1.0]),
-            method=self.method,
-            rtol=self.rtol,
-            atol=self.atol,
-            options=self.options,
-            gradient=self.gradient,
-            adjoint=self.adjoint,
-        )
-        self.stats = solution.stats
-        return solution.y[-1]  # type: ignore[no-any-return]
+        return self.solve(self.function, h, torch.tensor([0.0, 1.0])).y[-1]  # type: ignore[no-any-return]
 
 
 def convolutional_stem(in_channels: int, channels: int, downsamplings: int = 0) -> nn.Sequential:

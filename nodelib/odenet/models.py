@@ -146,7 +146,7 @@ class ODENet(ImageClassifier):
     @property
     def nfe_backward(self) -> int:
         """Evaluations in the last backward pass, each with its vector–Jacobian product."""
-        return self.body.stats.nfe_backward
+        return self.body.nfe_backward
 
 
 class RKNet(ODENet):

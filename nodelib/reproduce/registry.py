@@ -6,6 +6,8 @@ from nodelib.reproduce.claims_solver import ADAPTS, UNIQUE
 from nodelib.reproduce.figure1 import FIGURE_1
 from nodelib.reproduce.figure2 import FIGURE_2
 from nodelib.reproduce.figure3 import FIGURE_3
+from nodelib.reproduce.figure4 import FIGURE_4
+from nodelib.reproduce.figure5 import FIGURE_5
 from nodelib.reproduce.table1 import EFFICIENCY, TABLE_1
 from nodelib.reproduce.target import Target
 
@@ -14,7 +16,8 @@ __all__ = ["GROUPS", "PLANNED", "TARGETS"]
 CLAIMS = (MEMORY, ADAPTS, BLACK_BOX, UNIQUE, BACKWARDS, EFFICIENCY, EACH_INPUT)
 
 TARGETS: dict[str, Target] = {
-    target.id: target for target in (TABLE_1, FIGURE_3, FIGURE_1, FIGURE_2, *CLAIMS)
+    target.id: target
+    for target in (TABLE_1, FIGURE_3, FIGURE_4, FIGURE_5, FIGURE_1, FIGURE_2, *CLAIMS)
 }
 """What can be run, by id."""
 
@@ -23,8 +26,6 @@ GROUPS = {"claims": [target.id for target in CLAIMS]}
 
 PLANNED = {
     "table2": "Spirals: RNN and latent ODE",
-    "fig4": "Density matching: planar flows and continuous ones",
-    "fig5": "Maximum likelihood: two circles and two moons",
     "fig7": "A Poisson process in a latent ODE",
     "fig8": "Spirals: reconstructions and extrapolations",
     "fig9": "Spirals: the latent space",

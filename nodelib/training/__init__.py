@@ -8,6 +8,7 @@ from nodelib.training.classification import (
     predictions,
     shifted,
 )
+from nodelib.training.densities import DensityMatching, MaximumLikelihood
 from nodelib.training.devices import (
     describe_device,
     pick_device,
@@ -22,8 +23,10 @@ from nodelib.training.recipe import Recipe, TrainingOptionError
 __all__ = [
     "CheckpointError",
     "Classification",
+    "DensityMatching",
     "DivergenceError",
     "History",
+    "MaximumLikelihood",
     "OutOfTimeError",
     "Recipe",
     "Share",

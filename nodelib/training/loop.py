@@ -220,7 +220,7 @@ class _Training:
     def last_epoch(self) -> str:
         """The last epoch in a few words."""
         metrics = (
-            f"{name.replace('_', ' ')} {v[-1]:.2%}" for name, v in self.history.metrics.items()
+            f"{name.replace('_', ' ')} {v[-1]:.3g}" for name, v in self.history.metrics.items()
         )
         return ", ".join([f"loss {self.history.train_loss[-1]:.3f}", *metrics])
 

@@ -25,7 +25,7 @@ class Recipe:
         epochs: passes over the training data.
         batch_size: samples in a step, those of all processes together.
         lr: learning rate; with the one-cycle schedule, its largest value.
-        optimizer: "adam", "rmsprop", or "sgd" with momentum 0.9.
+        optimizer: "adam", or "rmsprop" or "sgd", both with momentum 0.9.
         schedule: "one-cycle" rises linearly over the first fifth of the steps and falls to zero by
             a half cosine; "milestones" divides the rate by ten at each of them; "constant" is `lr`
             throughout.
@@ -73,8 +73,9 @@ class Recipe:
         """The optimizer of the model's parameters."""
         if self.optimizer == "sgd":
             return torch.optim.SGD(model.parameters(), lr=self.lr, momentum=0.9)
-        kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.RMSprop
-        return kind(model.parameters(), lr=self.lr)
+        if self.optimizer == "rmsprop":
+            return torch.optim.RMSprop(model.parameters(), lr=self.lr, momentum=0.9)
+        return torch.optim.Adam(model.parameters(), lr=self.lr)
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0."""

@@ -81,8 +81,14 @@ def test_sizes_are_counted(tmp_path: Path) -> None:
     package = small_house(tmp_path, {**modules, "data.py": "x = 1\n" * 301})
     assert [line.split()[0:2] for line in house.oversize(package)] == [
         ["nodelib/data.py", "has"],
-        ["The", "core"],
+        ["The", "solver"],
     ]
+
+
+def test_the_models_have_a_budget_of_their_own(tmp_path: Path) -> None:
+    parts = {f"flows/m{index}.py": "x = 1\n" * 300 for index in range(4)}
+    (line,) = house.oversize(small_house(tmp_path, parts))
+    assert line.startswith("The models have 1200 lines of code")
 
 
 def test_what_the_book_runs_has_a_budget_of_its_own(tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_a_table_survives_the_loss_of_its_machine(tmp_path, monkeypatch):
     place = tmp_path / "machine-0"
     for number in range(1, 200):
         monkeypatch.setenv("NODELIB_RESULTS", str(place))
-        if runner.run(wanted, CPU, budget=0.4, progress=False) == 0:
+        if runner.run(wanted, CPU, budget=0.2, progress=False) == 0:
             break
         place = place.rename(tmp_path / f"machine-{number}")
     assert number > 2, "it was stopped at least twice"

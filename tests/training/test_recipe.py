@@ -29,7 +29,7 @@ def test_the_optimizers(name, kind):
     optimizer = Recipe(1, lr=0.3, optimizer=name).make_optimizer(nn.Linear(2, 2))
     assert type(optimizer) is kind
     assert optimizer.param_groups[0]["lr"] == 0.3
-    assert optimizer.param_groups[0].get("momentum", 0) == (0.9 if name == "sgd" else 0)
+    assert optimizer.param_groups[0].get("momentum", 0) == (0 if name == "adam" else 0.9)
 
 
 @pytest.mark.parametrize(
