@@ -9,7 +9,7 @@ from torch import Tensor
 
 __all__ = ["CURVES", "Curve"]
 
-ANGLES = 720  # on each branch, for the density
+ANGLES = 240  # on each branch, for the density
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Curve:
     def log_prob(self, x: Tensor) -> Tensor:
         """The log-density in nats of points (n, 2), shape (n,): a sum over angles.
 
-        The angles are so many that their sum is the integral to single precision.
+        The angles are so many that their sum is the integral to three digits or more.
         """
         angles = (torch.arange(ANGLES, dtype=torch.float64) + 0.5) / ANGLES
         centers = self.branches(angles).reshape(-1, 2).to(x)
