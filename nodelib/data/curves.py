@@ -65,8 +65,14 @@ def moons(share: Tensor) -> Tensor:
     return 2 * torch.stack([upper, lower]) - torch.tensor([1.0, 0.5]).to(share)
 
 
+def turned(share: Tensor) -> Tensor:
+    """The two moons with their coordinates exchanged."""
+    return moons(share).flip(-1)
+
+
 CURVES: Mapping[str, Curve] = {
     "circles": Curve("Two Circles", circles, 0.16),
     "moons": Curve("Two Moons", moons, 0.2),
+    "turned": Curve("Two Moons, turned", turned, 0.2),
 }
-"""The data of Figure 5, by name."""
+"""The data of Figure 5 by name, and moons with their coordinates exchanged."""

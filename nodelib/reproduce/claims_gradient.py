@@ -1,4 +1,4 @@
-"""Claims on the gradient: constant memory (C2), a black box (C4), running backwards (C18)."""
+"""Claims on the gradient: constant memory (C2), a black box (C4)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from nodelib.reproduce.meters import EXACT, peak_bytes, relative_error
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.solve import solve
 
-__all__ = ["BACKWARDS", "BLACK_BOX", "MEMORY"]
+__all__ = ["BLACK_BOX", "MEMORY"]
 
 _FIXED = "2026-11-27"
 
@@ -165,83 +165,4 @@ BLACK_BOX = Target(
     measure=measure_black_box,
     note="First and second derivatives are judged. nodelib refuses a third one through the "
     "adjoint; the direct gradient has it.",
-)
-
-
-def measure_return(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, float]:
-    """How far the reversed state misses the start, and how wrong gradients are then."""
-    device = bench.device
-    size = {"dim": config["dim"], "width": config["width"]}
-    field = RandomField(
-        seed, gain=config["gain"], contraction=config["contraction"], device=device, **size
-    )
-    z0 = random_state(seed, config["batch"], config["dim"], device=device).requires_grad_()
-    span = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    accuracy: dict[str, Any] = {"rtol": config["tolerance"], "atol": config["tolerance"]}
-    with torch.no_grad():
-        end = solve(field, z0, span, **accuracy).y[-1]
-        back = solve(field, end, span.flip(0), **accuracy).y[-1]
-    ways: list[dict[str, Any]] = [
-        EXACT,
-        {"gradient": "adjoint", **accuracy},
-        {"gradient": "checkpoint", **accuracy},
-    ]
-    gradients = [
-        torch.autograd.grad(
-            solve(field, z0, span, **way).y[-1].square().sum(),
-            [z0, *field.parameters()],
-        )
-        for way in ways
-    ]
-    return {
-        "return_error": relative_error(back, z0),
-        "adjoint_error": relative_error(gradients[1], gradients[0]),
-        "checkpoint_error": relative_error(gradients[2], gradients[0]),
-    }
-
-
-BACKWARDS = Target(
-    id="claim-c18",
-    title="Running the state backwards recovers the start",
-    paper={
-        "where": "§6",
-        "claim": "Reconstructing the state backwards introduces error, but recovers the start for "
-        "many flows at the default tolerances; checkpoints mend it where it does not.",
-        "values": {},
-    },
-    protocol=Protocol(
-        metric="At tolerance 1e-5, relative distances: of the reversed state from the start, and "
-        "of the gradients by the adjoint and from checkpoints from the exact one.",
-        margin=1e-2,
-        seeds=5,
-        refuted_if="for the trained flows of Figure 5, the reversed state misses the start by more "
-        "than 1 %, or the gradient from checkpoints is wrong by more than 1 %.",
-        fixed=_FIXED,
-        criteria=(
-            Criterion("flow of Figure 5", "return_error", "<=", 1e-2),
-            Criterion("flow of Figure 5", "checkpoint_error", "<=", 1e-2),
-        ),
-    ),
-    configurations={
-        "laptop": {
-            name: {
-                "gain": gain,
-                "contraction": k,
-                "dim": 2,
-                "width": 64,
-                "batch": 32,
-                "tolerance": 1e-5,
-            }
-            for name, gain, k in (
-                ("untrained, usual weights", 1.0, 0.0),
-                ("untrained, large weights", 4.0, 0.0),
-                ("contraction 5", 1.0, 5.0),
-                ("contraction 10", 1.0, 10.0),
-                ("contraction 15", 1.0, 15.0),
-            )
-        }
-    },
-    measure=measure_return,
-    note="The paper's flows are trained; ours wait for chapter 5. Until then there are untrained "
-    "networks, which return, and strongly contracting fields, which do not.",
 )
