@@ -195,3 +195,39 @@ def test_hidden_paths_have_one_color_and_one_entry_of_the_legend_for_each_class(
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "7"]
     assert axes.get_xlabel()
     assert axes.get_ylabel()
+
+
+def test_densities_draws_shades_and_samples_in_a_table() -> None:
+    normal = torch.distributions.Normal(0.0, 1.0)
+
+    def log_prob(x: torch.Tensor) -> torch.Tensor:
+        return normal.log_prob(x).sum(-1)
+
+    samples = torch.zeros(7, 2)
+    figure = figures.densities({"a": [log_prob, samples], "b": [samples, log_prob]}, ["x", "y"])
+    table = np.array(figure.axes).reshape(2, 2)
+    assert [axes.get_title() for axes in table[0]] == ["x", "y"]
+    assert [axes.get_ylabel() for axes in table[:, 0]] == ["a", "b"]
+    (image,) = table[0, 0].images
+    shades = image.get_array()
+    assert shades.max() == pytest.approx(1 / (2 * np.pi), rel=0.02)
+    assert shades[36, 36] > shades[36, 70], "the middle is darkest"
+    assert len(table[0, 1].lines[0].get_xdata()) == 7
+
+
+def test_a_grid_has_its_rows_from_bottom_to_top() -> None:
+    points = figures.grid((-1, 3, 0, 2), 5)
+    assert points[0, 0].tolist() == [-1, 0]
+    assert points[-1, 0].tolist() == [-1, 2]
+    assert points[0, -1].tolist() == [3, 0]
+
+
+def test_spread_draws_the_mean_and_a_dot_for_each_seed() -> None:
+    values = [[1.0, 3.0], [0.5, 0.7], [0.1, 0.3]]
+    panel = ("U", {"flow": ([2, 8, 32], values)})
+    figure = figures.spread([panel, panel], ("K", "KL"), ticks=(2, 8, 32))
+    line, dots = figure.axes[0].lines
+    assert line.get_ydata().tolist() == pytest.approx([2.0, 0.6, 0.2])
+    assert dots.get_ydata().tolist() == pytest.approx(np.ravel(values).tolist())
+    assert dots.get_xdata().tolist() == [2, 2, 8, 8, 32, 32]
+    assert figure.axes[0].get_title("left") == "U"

@@ -8,9 +8,12 @@ import torch
 import traitlets
 from torch import nn
 
+from nodelib.flows import CNF, PlanarDynamics, PlanarFlow
+from nodelib.training import seeded
 from nodelib.widgets import (
     AdjointSweep,
     EulerPolygon,
+    FlowInTime,
     LearnedField,
     LooserTolerance,
     StepExplorer,
@@ -43,6 +46,12 @@ def looser() -> LooserTolerance:
     return LooserTolerance(**RECORDED)
 
 
+def flow_in_time() -> FlowInTime:
+    with seeded(0):
+        flow = CNF(PlanarDynamics(2, 3))
+    return FlowInTime(flow, torch.zeros(4, 2), view=(-4, 4, -3, 3))
+
+
 ALL = {
     "euler": EulerPolygon,
     "steps": StepExplorer,
@@ -50,6 +59,7 @@ ALL = {
     "adjoint": AdjointSweep,
     "learned": learned,
     "looser": looser,
+    "flow": flow_in_time,
 }
 
 
@@ -177,3 +187,33 @@ def test_the_recorded_tolerance_starts_at_that_of_training() -> None:
 def test_recorded_rows_that_do_not_fit_are_explained(wrong, said) -> None:
     with pytest.raises(traitlets.TraitError, match=said):
         LooserTolerance(**(RECORDED | wrong))
+
+
+def test_the_weights_of_a_flow_travel_with_it() -> None:
+    widget = flow_in_time()
+    shapes = [torch.tensor(layer["weight"]).shape for layer in widget.layers]
+    assert shapes == [(32, 1), (32, 32), (18, 32)]
+    widget.set_state({"notch": 20})
+    assert repr(widget) == "Interactive figure: noise becoming data, at time 1."
+
+
+@pytest.mark.parametrize(
+    ("flow", "view", "said"),
+    [
+        (PlanarFlow(2, 2), (-4, 4, -3, 3), "Got PlanarFlow"),
+        (CNF(PlanarDynamics(2, 3, hidden=0)), (-4, 4, -3, 3), "hidden > 0"),
+        (CNF(PlanarDynamics(3, 3)), (-4, 4, -3, 3), "in the plane"),
+        (CNF(PlanarDynamics(2, 3), t=(0.0, 2.0)), (-4, 4, -3, 3), r"its t is \(0.0, 2.0\)"),
+        (CNF(PlanarDynamics(2, 3)), (4, -4, -3, 3), "left < right"),
+    ],
+)
+def test_a_flow_that_the_browser_cannot_draw_is_explained(
+    flow: nn.Module, view: tuple[float, ...], said: str
+) -> None:
+    with pytest.raises(traitlets.TraitError, match=said):
+        FlowInTime(flow, torch.zeros(1, 2), view=view)
+
+
+def test_a_notch_outside_is_explained() -> None:
+    with pytest.raises(traitlets.TraitError, match="0 to 20 steps"):
+        FlowInTime(CNF(PlanarDynamics(2, 3)), torch.zeros(1, 2), (-4, 4, -3, 3), notch=21)

@@ -7,7 +7,9 @@ widget that is not shown.
 """
 
 import argparse
+import base64
 import hashlib
+import io
 import json
 import os
 import sys
@@ -21,6 +23,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from notebook_lint import progress_bars, sources_digest, stored_errors
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
@@ -28,6 +31,8 @@ SECONDS = 90
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 REFERENCE = "IPY_MODEL_"
+PNG = "image/png"
+COLORS = 128  # of a stored figure
 
 
 def quiet_environment(scratch: str) -> dict[str, str]:
@@ -109,6 +114,14 @@ def settle_widgets(notebook: nbformat.NotebookNode, name: str) -> nbformat.Noteb
     return settled
 
 
+def with_palette(png: str) -> str:
+    """Return a figure, in base64, with at most 128 colors: a fraction of its size."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    small = io.BytesIO()
+    picture.quantize(COLORS, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
+
+
 def settle(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Return the notebook without anything that changes from run to run."""
     notebook = settle_widgets(notebook, name)
@@ -129,6 +142,8 @@ def settle(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
             cell.metadata.pop("execution", None)
             for output in cell.outputs:
                 output.pop("transient", None)
+                if PNG in output.get("data", {}):
+                    output.data[PNG] = with_palette(output.data[PNG])
     return notebook
 
 

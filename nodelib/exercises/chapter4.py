@@ -6,19 +6,9 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor, nn
 
-from nodelib.exercises.checker import require, require_callable, result_of
+from nodelib.exercises.checker import require, require_callable, result_of, tensor_of
 from nodelib.odenet import ODEBlock, ODEFunction
 from nodelib.training import seeded
-
-
-def _tensor(answer: Any, shape: tuple[int, ...], *arguments: Any) -> Tensor:
-    value = result_of(answer, *arguments)
-    require(isinstance(value, Tensor), f"return a tensor; you gave a {type(value).__name__}.")
-    found: Tensor = value
-    require(
-        found.shape == shape, f"the shape should be {shape}, but yours is {tuple(found.shape)}."
-    )
-    return found
 
 
 def _states(*shape: int) -> Tensor:
@@ -32,7 +22,7 @@ def exercise_1(answer: Any) -> str:
     h = _states(3, 5, 4, 2).requires_grad_()
     for time in (0.0, 0.25, 1.0):
         t = torch.tensor(time, requires_grad=True)
-        found = _tensor(answer, (3, 6, 4, 2), t, h)
+        found = tensor_of(answer, (3, 6, 4, 2), t, h)
         require(torch.equal(found[:, :5], h), "the first channels should be those of h.")
         require(
             bool((found[:, 5] == time).all()),
@@ -162,7 +152,7 @@ def exercise_6(answer: Any) -> str:
     require_callable(answer)
     h = _states(3, 4, 5, 2).requires_grad_()
     for extra in (1, 4):
-        found = _tensor(answer, (3, 4 + extra, 5, 2), h, extra)
+        found = tensor_of(answer, (3, 4 + extra, 5, 2), h, extra)
         require(torch.equal(found[:, :4], h), "the first channels should be those of h.")
         require(bool((found[:, 4:] == 0).all()), "the new channels should be zero.")
         require(found.requires_grad, "the gradient with respect to h is lost.")

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ["ExerciseError", "check", "require", "require_callable", "result_of"]
+from torch import Tensor
+
+__all__ = ["ExerciseError", "check", "require", "require_callable", "result_of", "tensor_of"]
 
 
 class ExerciseError(Exception):
@@ -42,6 +44,16 @@ def result_of(answer: Any, *arguments: Any) -> Any:
         "your function returned nothing. Replace the `...` by your code.",
     )
     return value
+
+
+def tensor_of(answer: Any, shape: tuple[int, ...], *arguments: Any) -> Tensor:
+    """What the reader's function returns; stop the check unless it is a tensor of this shape."""
+    found = result_of(answer, *arguments)
+    require(isinstance(found, Tensor), f"return a tensor; you gave a {type(found).__name__}.")
+    require(
+        found.shape == shape, f"the shape should be {shape}, but yours is {tuple(found.shape)}."
+    )
+    return found  # type: ignore[no-any-return]
 
 
 def check(number: str, answer: Any, *, strict: bool = False) -> bool:

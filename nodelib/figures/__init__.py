@@ -1,6 +1,7 @@
 """The book's figures: one style, and one function for each kind of picture."""
 
 from nodelib.figures.classifiers import hidden_paths
+from nodelib.figures.flows import densities, grid, spread
 from nodelib.figures.gradients import adjoint_jumps
 from nodelib.figures.lines import curves
 from nodelib.figures.networks import against_depth, digit_strip, polygons, residual_beside_ode
@@ -18,12 +19,15 @@ __all__ = [
     "adjoint_jumps",
     "against_depth",
     "curves",
+    "densities",
     "digit_strip",
+    "grid",
     "hidden_paths",
     "orders_and_steps",
     "path_with_steps",
     "polygons",
     "residual_beside_ode",
+    "spread",
     "stability_regions",
     "use_style",
 ]

@@ -57,7 +57,7 @@ def measure_theorem(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[
         "order_in_the_step": float(order),
         "error_at_the_smallest_step": float(largest[-1]),
         "log_determinant_error": max(maps),
-        "inverse_error": float((back - points).abs().max()),
+        "inverse_error": float((back - points).detach().abs().max()),
     }
 
 

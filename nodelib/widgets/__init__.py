@@ -2,6 +2,7 @@
 
 from nodelib.widgets.adjoint_sweep import AdjointSweep
 from nodelib.widgets.euler_polygon import EulerPolygon
+from nodelib.widgets.flow_in_time import FlowInTime
 from nodelib.widgets.learned_field import LearnedField
 from nodelib.widgets.looser_tolerance import LooserTolerance
 from nodelib.widgets.step_explorer import StepExplorer
@@ -10,6 +11,7 @@ from nodelib.widgets.tolerance_orbit import ToleranceOrbit
 __all__ = [
     "AdjointSweep",
     "EulerPolygon",
+    "FlowInTime",
     "LearnedField",
     "LooserTolerance",
     "StepExplorer",

@@ -92,6 +92,15 @@ function endPointErrorOf(problem, method, steps) {
   return Math.hypot(...reached.map((value, i) => value - wanted[i]));
 }
 
+// Linear, tanh, …, linear: weights of shape (out, in), as PyTorch keeps them.
+function tanhNetwork(layers) {
+  return (input) =>
+    layers.reduce((values, { weight, bias }, n) => {
+      const out = weight.map((row, i) => row.reduce((sum, w, j) => sum + w * values[j], bias ? bias[i] : 0));
+      return n < layers.length - 1 ? out.map(Math.tanh) : out;
+    }, input);
+}
+
 // Drawing -----------------------------------------------------------------------------------
 
 const short = (value) => Number(value.toPrecision(3)).toString().replace("-", "−");

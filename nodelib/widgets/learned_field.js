@@ -4,14 +4,7 @@
 const STEPS = 200;
 const NOTCHES = 200;
 
-// Linear, tanh, …, linear: weights of shape (out, in), as PyTorch keeps them.
-export function network(layers) {
-  return (input) =>
-    layers.reduce((values, { weight, bias }, n) => {
-      const out = weight.map((row, i) => row.reduce((sum, w, j) => sum + w * values[j], bias ? bias[i] : 0));
-      return n < layers.length - 1 ? out.map(Math.tanh) : out;
-    }, input);
-}
+export const network = tanhNetwork;
 
 // 201 states at equal times, by 200 steps of rk4.
 export function trajectory(layers, start, end) {

@@ -1,5 +1,7 @@
 """tools/execute.py stores what a chapter prints, the same in every run, or leaves it alone."""
 
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,10 @@ from typing import Any
 import execute
 import nbformat
 import notebook_lint
+import numpy as np
 import pytest
 from nbformat import v4
+from PIL import Image
 
 WIDGET = """\
 import ipywidgets
@@ -53,6 +57,22 @@ def test_metadata_hold_nothing_of_this_machine(twice: list[str]) -> None:
     assert notebook_lint.kernel(notebook) == []
     assert notebook_lint.unexecuted(notebook) == []
     assert [cell.metadata for cell in notebook.cells] == [{}, {}]
+
+
+def test_a_figure_is_stored_with_few_colors_and_looks_the_same(tmp_path: Path) -> None:
+    draw = "import matplotlib.pyplot as plt, numpy as np\n_ = plt.imshow(np.random.rand(30, 30))"
+    assert execute.chapter(chapter(tmp_path, draw), store=True) == []
+    notebook = nbformat.read(tmp_path / "01-trial.ipynb", as_version=4)
+    stored = notebook.cells[0].outputs[0].data[execute.PNG]
+    picture = Image.open(io.BytesIO(base64.b64decode(stored)))
+    assert len(picture.convert("RGB").getcolors(1000)) <= execute.COLORS
+    gradient = Image.linear_gradient("L").convert("RGB")
+    whole = io.BytesIO()
+    gradient.save(whole, "png")
+    small = execute.with_palette(base64.b64encode(whole.getvalue()).decode())
+    seen = Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")
+    difference = np.abs(np.asarray(seen, int) - np.asarray(gradient, int))
+    assert difference.max() <= 3
 
 
 def test_only_shown_widgets_keep_their_state(twice: list[str]) -> None:
