@@ -46,7 +46,7 @@ class BaseDensity(nn.Module):
         return self.distribution.log_prob(z)
 
     def sample(self, shape: tuple[int, ...]) -> Tensor:
-        """Points of shape (*shape, dim), drawn with PyTorch's global generator."""
+        """Points of shape shape + (dim,), drawn with PyTorch's global generator."""
         return self.distribution.sample(torch.Size(shape))
 
 

@@ -39,6 +39,8 @@ FLOWS: dict[str, dict[str, Any]] = {
     "cnf": {"kind": "cnf", "size": UNITS},
     "nf": {"kind": "nf", "size": UNITS, "towards": "base"},
     "coupling": {"kind": "coupling", "size": 8, "hidden": 24},
+    # added when the flow above had not struggled at all: is it the optimizer?
+    "nf_rmsprop": {"kind": "nf", "size": UNITS, "towards": "base"},
 }
 
 
@@ -63,7 +65,8 @@ def measure(config: Mapping[str, Any], seed: int, bench: Bench) -> dict[str, flo
     found["return_error"] = max(misses)
     if isinstance(flows[0].flow, CNF):
         found["tolerances"] = list(TOLERANCES)
-    publish_flows(f"fig5/{config['flow']['kind']}", flows, config, seed, bench)
+    if config["recipe"]["optimizer"] == "adam":
+        publish_flows(f"fig5/{config['flow']['kind']}", flows, config, seed, bench)
     return found
 
 
@@ -89,12 +92,16 @@ def at_tolerance(flow: CNF, points: Tensor, tolerance: float) -> float:
     return value
 
 
-def _scale(units: int, layers: int, evaluations: int) -> dict[str, dict[str, Any]]:
-    iterations = {"cnf": units, "nf": layers, "coupling": layers}
-    return {
+def _scale(
+    units: int, layers: int, rmsprop: int, rate: float, evaluations: int
+) -> dict[str, dict[str, Any]]:
+    iterations = {"cnf": units, "nf": layers, "coupling": layers, "nf_rmsprop": rmsprop}
+    configurations = {
         name: {"flow": flow, **_SILENT, "iterations": iterations[name], "evaluations": evaluations}
         for name, flow in FLOWS.items()
     }
+    recipe = {"optimizer": "rmsprop", "lr": rate, "schedule": "constant"}
+    return {**configurations, "nf_rmsprop": {**configurations["nf_rmsprop"], "recipe": recipe}}
 
 
 FIGURE_5 = Target(
@@ -129,12 +136,12 @@ FIGURE_5 = Target(
         swapped=("cnf",),
     ),
     configurations={
-        "paper": _scale(10_000, 100_000, 100),
-        "laptop": _scale(300, 2_000, 20),
+        "paper": _scale(10_000, 100_000, 500_000, 1e-5, 100),
+        "laptop": _scale(300, 2_000, 2_000, 1e-3, 20),
     },
     measure=measure,
     note="The paper tells the units and layers, not the noise of the data, the iterations or the "
     "rates. Here the planar flow takes ten times as many iterations as the continuous one, both "
-    "with Adam. The divergence of 64 planar layers is judged, not of planar flows as such.",
+    "with Adam. The variant with RMSprop was added after the first runs, and is not judged.",
     seeds=SEEDS,
 )

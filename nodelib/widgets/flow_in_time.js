@@ -83,7 +83,7 @@ function render({ model, el }) {
     const [width, height] = [PLANE.width / columns, PLANE.height / rows];
     for (const point of centers) {
       const [x, y] = place(point);
-      add(svg, "rect", { class: "nl-cell", x: x - width / 2, y: y - height / 2, width: width + 0.4, height: height + 0.4 });
+      add(svg, "rect", { class: "nl-cell", x: x - width / 2, y: y - height / 2, width, height });
     }
     paths.forEach((_, n) => add(svg, "circle", n ? { class: "nl-particle", r: 2.2 } : { class: "nl-now", r: 7 }));
   }
