@@ -14,7 +14,15 @@ from nodelib.flows.dynamics import (
     NetworkDynamics,
     PlanarDynamics,
 )
-from nodelib.flows.flow import BaseDensity, Flow, FlowError, alone, standard_normal, together
+from nodelib.flows.flow import (
+    BaseDensity,
+    Flow,
+    FlowError,
+    LayeredFlow,
+    alone,
+    standard_normal,
+    together,
+)
 from nodelib.flows.paper import paper_flow
 from nodelib.flows.planar import PlanarFlow, invertible
 
@@ -26,6 +34,7 @@ __all__ = [
     "Flow",
     "FlowError",
     "HamiltonianDynamics",
+    "LayeredFlow",
     "NetworkDynamics",
     "PlanarDynamics",
     "PlanarFlow",

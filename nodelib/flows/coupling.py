@@ -3,20 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from nodelib.flows.flow import (
-    BaseDensity,
-    Flow,
-    FlowError,
-    check_points,
-    check_sizes,
-    standard_normal,
-)
+from nodelib.flows.flow import BaseDensity, FlowError, LayeredFlow, check_sizes, standard_normal
 from nodelib.flows.networks import tanh_network
 
 __all__ = ["CouplingFlow"]
 
 
-class CouplingFlow(Flow):
+class CouplingFlow(LayeredFlow):
     """Layers that shift and scale one half of the coordinates by functions of the other half.
 
     z_b becomes z_b exp(s(z_a)) + m(z_a), and z_a stays; the halves take turns.  Both directions
@@ -47,23 +40,13 @@ class CouplingFlow(Flow):
         if dim < 2:
             raise FlowError("dim is 1, but a coupling flow needs two halves: make it 2 or more.")
         super().__init__(base or standard_normal(dim))
-        self.dim, self.cut = dim, dim // 2
+        self.dim, self.layers, self.cut = dim, layers, dim // 2
         kept = [self.cut, dim - self.cut]  # by the even and by the odd layers
         self.networks = nn.ModuleList(
             tanh_network(kept[k % 2], hidden, 2 * kept[(k + 1) % 2]) for k in range(layers)
         )
 
-    def push(self, z: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        return self._walk(z, share, forwards=True)
-
-    def pull(self, x: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        return self._walk(x, share, forwards=False)
-
-    def _walk(self, z: Tensor, share: float, *, forwards: bool) -> tuple[Tensor, Tensor]:
-        check_points(z, self.dim)
-        count = round(share * len(self.networks))
-        if not 0 <= count <= len(self.networks):
-            raise FlowError(f"share is {share:g}, but the way goes from 0 to 1.")
+    def walk(self, z: Tensor, count: int, *, forwards: bool) -> tuple[Tensor, Tensor]:
         change = z.new_zeros(z.shape[:-1])
         first, second = z[..., : self.cut], z[..., self.cut :]
         for k in range(count) if forwards else reversed(range(count)):

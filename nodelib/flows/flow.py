@@ -112,6 +112,34 @@ class Flow(nn.Module):
         return torch.stack([x for x, _ in pairs]), torch.stack([log for _, log in pairs])
 
 
+class LayeredFlow(Flow):
+    """A chain of layers.  A share of its way is the nearest whole number of them.
+
+    Attributes:
+        dim: of the points.
+        layers: their number.
+    """
+
+    dim: int
+    layers: int
+
+    def push(self, z: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+        return self.walk(z, self._count(z, share), forwards=True)
+
+    def pull(self, x: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+        return self.walk(x, self._count(x, share), forwards=False)
+
+    def walk(self, z: Tensor, count: int, *, forwards: bool) -> tuple[Tensor, Tensor]:
+        """Through the `count` layers next to the base: from the base, or back to it."""
+        raise NotImplementedError
+
+    def _count(self, z: Tensor, share: float) -> int:
+        check_points(z, self.dim)
+        if not 0 <= share <= 1:
+            raise FlowError(f"share is {share:g}, but the way goes from 0 to 1.")
+        return round(share * self.layers)
+
+
 AnyFlow = TypeVar("AnyFlow", bound=Flow)
 
 

@@ -6,14 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from nodelib.flows.flow import (
-    BaseDensity,
-    Flow,
-    FlowError,
-    check_points,
-    check_sizes,
-    standard_normal,
-)
+from nodelib.flows.flow import BaseDensity, FlowError, LayeredFlow, check_sizes, standard_normal
 
 __all__ = ["PlanarFlow", "invertible"]
 
@@ -32,7 +25,7 @@ def invertible(u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     return u + (growth - 1 - along) * w / w.square().sum(-1, keepdim=True), growth.squeeze(-1)
 
 
-class PlanarFlow(Flow):
+class PlanarFlow(LayeredFlow):
     """K layers z + û tanh(w·z + b), each with a Jacobian 1 + tanh'(w·z + b) û·w.
 
     A layer is cheap in its own direction only.  Against it, a scalar root is found: a = w·z obeys
@@ -76,22 +69,11 @@ class PlanarFlow(Flow):
         self.w = nn.Parameter(torch.empty(layers, dim).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.zeros(layers))
 
-    def push(self, z: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        return self._walk(z, share, "data")
-
-    def pull(self, x: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        return self._walk(x, share, "base")
-
-    def _walk(self, z: Tensor, share: float, goal: str) -> tuple[Tensor, Tensor]:
-        """Through the layers that lie between the base and `share` of the way."""
-        check_points(z, self.dim)
-        count = round(share * self.layers)
-        if not 0 <= count <= self.layers:
-            raise FlowError(f"share is {share:g}, but the way goes from 0 to 1.")
-        along = goal == self.towards
-        # the layers of the flow in the order of its own direction, and those of the share
-        own = range(count) if self.towards == "data" else range(self.layers - count, self.layers)
-        order = own if along else reversed(own)
+    def walk(self, z: Tensor, count: int, *, forwards: bool) -> tuple[Tensor, Tensor]:
+        along = forwards == (self.towards == "data")
+        # those next to the base: the first ones if layers lead from there, else the last ones
+        chosen = range(count) if self.towards == "data" else range(self.layers - count, self.layers)
+        order = chosen if along else reversed(chosen)
         w, (u, growth) = self.w, invertible(self.u, self.w)
         factors = []
         for k in order:
