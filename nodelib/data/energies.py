@@ -50,7 +50,7 @@ class Energy:
     Attributes:
         name: U1 to U4.
         formula: U as printed, a function of points (..., 2) that returns (...).
-        wall: beyond |z₁| = wall, ½((|z₁| − wall)/0.4)² is added, since U₂, U₃ and U₄ do not
+        wall: where abs(z₁) > wall, ½((abs(z₁) − wall)/0.4)² is added, since U₂, U₃ and U₄ do not
             depend on z₁ far out and exp(−U) has no finite integral; infinity: nothing is added.
 
     Example:

@@ -13,7 +13,7 @@ class CouplingFlow(LayeredFlow):
     """Layers that shift and scale one half of the coordinates by functions of the other half.
 
     z_b becomes z_b exp(s(z_a)) + m(z_a), and z_a stays; the halves take turns.  Both directions
-    are cheap, and log |det| is the sum of s, but no layer moves all coordinates.
+    are cheap, and log abs det is the sum of s, but no layer moves all coordinates.
 
     Args:
         dim: of the points, at least 2.

@@ -77,11 +77,11 @@ class Flow(nn.Module):
         return self.transported(points) if from_base else self.log_prob(points)
 
     def push(self, z: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        """From the base to `share` of the way: the points x, and log |det ∂x/∂z|, shape (n,)."""
+        """From the base to `share` of the way: the points x, and log abs det ∂x/∂z, shape (n,)."""
         raise NotImplementedError
 
     def pull(self, x: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        """From `share` of the way to the base: the points z, and log |det ∂z/∂x|, shape (n,)."""
+        """From `share` of the way to the base: the points z, and log abs det ∂z/∂x, shape (n,)."""
         raise NotImplementedError
 
     def log_prob(self, x: Tensor, share: float = 1.0) -> Tensor:

@@ -90,7 +90,7 @@ def scikit_learns(name: str) -> np.ndarray:
     return 2 * points - [1.0, 0.5]
 
 
-@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize("name", ["circles", "moons"])
 def test_the_curves_are_scikit_learns(name):
     ours = CURVES[name].sample(20_000, torch.Generator().manual_seed(1)).numpy()
     theirs = scikit_learns(name)

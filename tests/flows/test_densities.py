@@ -184,10 +184,9 @@ def test_the_constraint_keeps_a_layer_invertible():
     assert torch.allclose(cosine, torch.ones(1000), atol=1e-3)  # along w alone
 
 
-@pytest.mark.parametrize("name", FLOWS)
+# the networks of the other two are the user's, without a dimension of runs
+@pytest.mark.parametrize("name", list(FLOWS)[:5])
 def test_flows_side_by_side_have_the_gradients_that_each_has_alone(name, points):
-    if name in ("Hamiltonian CNF", "network CNF"):
-        pytest.skip("its network is the user's, without a dimension of runs")
     flows = [make(name, seed) for seed in range(3)]
     joint = together(flows)
     inputs = torch.stack([points + k for k in range(3)])

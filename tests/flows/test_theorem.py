@@ -221,3 +221,16 @@ def test_without_lipschitz_dynamics_mass_is_lost():
     closed_form = x.sign() * (x.abs().sqrt() + 0.5) ** 2
     assert torch.allclose(z, closed_form, atol=1e-5)
     assert mass == pytest.approx(1 - erf(0.25 / sqrt(2)), abs=2e-3)
+
+
+def test_a_flow_ten_times_as_deep_still_returns():
+    """C18: sampling and its inverse, at the paper's tolerance, over [0, 1] and over [0, 10]."""
+    z = some_points(200, 2)
+    for end in (1.0, 10.0):
+        flow = CNF(planar(2, 16), t=(0.0, end), rtol=1e-5, atol=1e-5)
+        with torch.no_grad():
+            x, there = flow.push(z)
+            again, back = flow.pull(x)
+        assert ((again - z).norm() / z.norm()).item() < 1e-3
+        assert torch.allclose(there, -back, atol=1e-3)
+        assert (x - z).norm() > 0.05 * z.norm(), "the flow moves its points"
