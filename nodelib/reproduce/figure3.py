@@ -1,7 +1,6 @@
 """Figure 3: one trained ODE-Net, its numerical error, its time and its evaluations."""
 
 import copy
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from nodelib.odenet import ODENet
 from nodelib.reproduce import vode
 from nodelib.reproduce.classifiers import TRAININGS, Trained, trained
-from nodelib.reproduce.meters import relative_error
+from nodelib.reproduce.meters import relative_error, timed
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.training import error_rate
 
@@ -140,18 +139,6 @@ def by_vode(model: ODENet, one: Pass, tolerance: float) -> dict[str, float]:
         "nfe": float(result.nfe),
         "nfe_backward": float(result.nfe_backward),
     }
-
-
-def timed(computation: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
-    """What a computation returns, and its wall time, the GPU's included."""
-    on_gpu = device.type == "cuda"
-    if on_gpu:
-        torch.cuda.synchronize(device)
-    began = time.perf_counter()
-    result = computation()
-    if on_gpu:
-        torch.cuda.synchronize(device)
-    return result, time.perf_counter() - began
 
 
 def columns(name: str, rows: list[dict[str, float]]) -> Found:

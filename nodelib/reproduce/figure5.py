@@ -1,7 +1,7 @@
 """Figure 5: two circles and two moons by maximum likelihood; Real NVP beside them (C23)."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -16,7 +16,7 @@ from nodelib.reproduce.flow_training import (
     publish_flows,
     trained_flow,
 )
-from nodelib.reproduce.meters import relative_error
+from nodelib.reproduce.meters import relative_error, timed
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.training import random_stream
 
@@ -74,13 +74,9 @@ def cost_of_sampling(flow: Flow, z: Tensor) -> float:
     """Median seconds from noise to data over those from data to noise, densities included."""
     x = flow.push(z)[0]
 
-    def seconds(computation: Callable[[Tensor], Any], points: Tensor) -> float:
-        began = time.perf_counter()
-        computation(points)
-        return time.perf_counter() - began
-
-    pairs = [(seconds(flow.transported, z), seconds(flow.log_prob, x)) for _ in range(5)]
-    return median(there / back for there, back in pairs)
+    there, back = partial(flow.transported, z), partial(flow.log_prob, x)
+    pairs = [(timed(there, z.device)[1], timed(back, z.device)[1]) for _ in range(5)]
+    return median(forth / home for forth, home in pairs)
 
 
 def at_tolerance(flow: CNF, points: Tensor, tolerance: float) -> float:

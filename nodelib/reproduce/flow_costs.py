@@ -1,14 +1,14 @@
 """Claim C9: what the change of variables costs, by a determinant and by a trace."""
 
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import linear_regression, median
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nodelib.reproduce.meters import peak_bytes
+from nodelib.reproduce.meters import peak_bytes, timed
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.training import random_stream
 
@@ -64,7 +64,7 @@ def measure_cost(
             one = layer(seed, config["points"], units, dim, bench.device)
             way = WAYS[config["way"]]
             seconds.append(median_seconds(way, one, bench.device))
-            memory.append(float(peak_bytes(lambda way=way, one=one: way(*one), bench.device)))  # type: ignore[misc]
+            memory.append(float(peak_bytes(partial(way, *one), bench.device)))
         found[f"{swept}"] = [float(size) for size in sizes]
         found[f"seconds_by_{swept}"], found[f"bytes_by_{swept}"] = seconds, memory
         found[f"slope_of_seconds_in_{swept}"] = slope(sizes, seconds)
@@ -86,14 +86,7 @@ def median_seconds(
 ) -> float:
     """The median wall time of a few computations after a first one."""
     way(*one)
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        way(*one)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - began)
-    return median(times)
+    return median(timed(partial(way, *one), device)[1] for _ in range(REPEATS))
 
 
 def slope(sizes: list[int], values: list[float]) -> float:

@@ -1,9 +1,9 @@
 """The flows of Figures 4 and 5: trained side by side, then measured one by one."""
 
 import copy
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -16,7 +16,7 @@ from nodelib.data import CURVES, ENERGIES
 from nodelib.flows import CNF, Flow, alone, paper_flow, together
 from nodelib.ledger import fingerprint
 from nodelib.odenet import parameter_count
-from nodelib.reproduce.meters import relative_error
+from nodelib.reproduce.meters import relative_error, timed
 from nodelib.reproduce.swaps import alternatives
 from nodelib.reproduce.target import Bench
 from nodelib.training import (
@@ -163,13 +163,12 @@ def _counts(config: Mapping[str, Any]) -> list[float]:
 def one_step(one: TrainedFlow, config: Mapping[str, Any], device: torch.device) -> float:
     """The median seconds of a training step of this flow alone."""
     flow = copy.deepcopy(one.flow).to(device)
-    seconds = []
-    for number in range(20):
+
+    def step(number: int) -> None:
         points = start_points(one, config, config["batch_size"], number, device)
-        began = time.perf_counter()
         loss_of(flow, one, config, points).backward()
-        seconds.append(time.perf_counter() - began)
-    return median(seconds)
+
+    return median(timed(partial(step, number), device)[1] for number in range(20))
 
 
 def start_points(

@@ -1,5 +1,6 @@
-"""Meters: the memory that a computation holds at once, and how far two tensors are apart."""
+"""Meters: the memory of a computation, its time, and how far two tensors are apart."""
 
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["EXACT", "LiveBytes", "peak_bytes", "relative_error"]
+__all__ = ["EXACT", "LiveBytes", "peak_bytes", "relative_error", "timed"]
 
 EXACT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13, "method": "dopri8"}
 """Settings of `solve` for what an error is measured against."""
@@ -64,6 +65,18 @@ def peak_bytes(computation: Callable[[], Any], device: torch.device) -> int:
         computation()
     most: int = memory.peak
     return most
+
+
+def timed(computation: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
+    """What a computation returns, and its wall time, the GPU's included."""
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    result = computation()
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    return result, time.perf_counter() - began
 
 
 def relative_error(found: Tensor | Sequence[Tensor], exact: Tensor | Sequence[Tensor]) -> float:
