@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from contextlib import suppress
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tqdm import tqdm
 
 from nodelib.data import Split
 from nodelib.odenet import ODENet, ResNet
@@ -71,6 +73,9 @@ def look(folder):
 def kill_often(folder, kills, seed):
     """Fork, train, kill, and again; halfway only the folder goes to an empty place."""
     torch.set_num_threads(1)
+    # tqdm's own lock is shared over forks: a child that is killed with it in hand keeps it for ever
+    tqdm.set_lock(threading.RLock())
+    tqdm.monitor_interval = 0
     with suppress(OutOfTimeError):
         run(None, budget=0.0)  # loads what the first step loads, once for all children
     chance = random.Random(seed)
