@@ -12,6 +12,7 @@ from torch import nn
 
 from nodelib.files import replace
 from nodelib.flows import paper_flow
+from nodelib.latent import paper_sequence_model
 from nodelib.odenet import paper_network
 
 __all__ = ["UnknownModelError", "facts_of", "load", "publish"]
@@ -20,6 +21,7 @@ FOLDER = "weights"
 BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "paper_network": paper_network,
     "paper_flow": paper_flow,
+    "paper_sequence_model": paper_sequence_model,
 }
 
 
@@ -64,7 +66,7 @@ def publish(name: str, model: nn.Module, facts: Mapping[str, Any]) -> None:
 
     Args:
         name: the entry of the ledger and the variant.
-        model: one of `paper_network` or `paper_flow`.
+        model: made by one of the functions in `BUILDERS`.
         facts: what JSON can hold; "builder" is the name of that function (`paper_network` if it is
             missing), "network" are its arguments, and "scale" is that of the training.  A model at
             a reduced scale never replaces one at the paper's.

@@ -4,6 +4,18 @@ from nodelib.data.curves import CURVES, Curve
 from nodelib.data.digits import digits
 from nodelib.data.energies import ENERGIES, Energy
 from nodelib.data.mnist import mnist
+from nodelib.data.spirals import Spirals, spirals
 from nodelib.data.split import DataError, Split
 
-__all__ = ["CURVES", "ENERGIES", "Curve", "DataError", "Energy", "Split", "digits", "mnist"]
+__all__ = [
+    "CURVES",
+    "ENERGIES",
+    "Curve",
+    "DataError",
+    "Energy",
+    "Spirals",
+    "Split",
+    "digits",
+    "mnist",
+    "spirals",
+]

@@ -19,12 +19,11 @@ from nodelib.flows.flow import (
     Flow,
     FlowError,
     LayeredFlow,
-    alone,
     standard_normal,
-    together,
 )
 from nodelib.flows.paper import paper_flow
 from nodelib.flows.planar import PlanarFlow, invertible
+from nodelib.runs import alone, together
 
 __all__ = [
     "CNF",

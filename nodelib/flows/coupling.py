@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.flows.flow import BaseDensity, FlowError, LayeredFlow, check_sizes, standard_normal
-from nodelib.flows.networks import tanh_network
+from nodelib.runs import tanh_network
 
 __all__ = ["CouplingFlow"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.flows.flow import FlowError, check_sizes
-from nodelib.flows.networks import tanh_network
+from nodelib.runs import tanh_network
 
 __all__ = ["Dynamics", "HamiltonianDynamics", "NetworkDynamics", "PlanarDynamics"]
 

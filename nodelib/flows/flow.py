@@ -1,14 +1,15 @@
 """What every flow is: a map from a base density to data, and the change of volume on its way."""
 
-import copy
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-__all__ = ["BaseDensity", "Flow", "FlowError", "alone", "standard_normal", "together"]
+from nodelib.runs import SideBySide
+
+__all__ = ["BaseDensity", "Flow", "FlowError", "standard_normal"]
 
 
 class FlowError(ValueError):
@@ -55,7 +56,7 @@ def standard_normal(dim: int) -> BaseDensity:
     return BaseDensity(Normal, loc=torch.zeros(dim), scale=torch.ones(dim))
 
 
-class Flow(nn.Module):
+class Flow(SideBySide):
     """An invertible map from a base density to a density of data.
 
     Points have shape (n, dim).  Every method takes a share of the way: 0 is the base, 1 the data.
@@ -65,8 +66,6 @@ class Flow(nn.Module):
         runs: () for one flow; (R,) for R flows side by side, see `together`.  Points then have
             shape (R, n, dim).
     """
-
-    runs: tuple[int, ...] = ()
 
     def __init__(self, base: BaseDensity) -> None:
         super().__init__()
@@ -138,35 +137,6 @@ class LayeredFlow(Flow):
         if not 0 <= share <= 1:
             raise FlowError(f"share is {share:g}, but the way goes from 0 to 1.")
         return round(share * self.layers)
-
-
-AnyFlow = TypeVar("AnyFlow", bound=Flow)
-
-
-def together(flows: Sequence[AnyFlow]) -> AnyFlow:
-    """Flows of one shape as a single one that computes them side by side.
-
-    Its parameters have one more dimension in front, and so have its points: (R, n, dim).  Each
-    flow's gradient is what it would be alone, since no flow sees another; trained so, R runs cost
-    little more than one.
-    """
-    joint = copy.deepcopy(flows[0])
-    others = [dict(flow.named_parameters()) for flow in flows]
-    for name, parameter in joint.named_parameters():
-        parameter.data = torch.stack([each[name].detach() for each in others])
-    joint.runs = (len(flows),)
-    return joint
-
-
-def alone(joint: AnyFlow, number: int) -> AnyFlow:
-    """One of the flows that `together` put side by side, as a flow of its own."""
-    if not joint.runs:
-        raise FlowError("This is one flow already: only what `together` made can be taken apart.")
-    flow = copy.deepcopy(joint)
-    for parameter in flow.parameters():
-        parameter.data = parameter.detach()[number].clone()
-    flow.runs = ()
-    return flow
 
 
 def check_points(z: Any, dim: int) -> None:

@@ -194,3 +194,31 @@ class DenseSolution:
         wanted = times.detach() * self.direction
         which = torch.searchsorted(self.ends, wanted).clamp(max=len(self.steps) - 1)
         return interpolate(self.interpolant, self.steps, which.tolist(), times)
+
+    def each(self, times: Tensor, offset: int, size: int) -> Tensor:
+        """Part of the state at times that differ from sample to sample.
+
+        Only the pairs of a sample and its time are evaluated: memory for B n of them, not for
+        the B² n that all samples at all times would be.
+
+        Args:
+            times: shape (B, n), float64 on the CPU.
+            offset, size: where in the flat vector the part lies, B rows of the same size.
+
+        Returns:
+            Shape (B, n, size / B).
+        """
+        B, n = times.shape
+        wanted = times.detach().reshape(-1)
+        which = torch.searchsorted(self.ends, wanted * self.direction)
+        which = which.clamp(max=len(self.steps) - 1)
+        sizes = on_host([step.dt for step in self.steps])[which]
+        theta = (wanted - on_host([step.t for step in self.steps])[which]) / sizes
+        first = self.steps[0]
+        weights = (sizes[:, None] * self.interpolant(theta)).to(first.y.device, first.y.dtype)
+        rows = (which * B + torch.arange(B).repeat_interleave(n)).to(first.y.device)
+        part = slice(offset, offset + size)
+        bases = torch.cat([step.y[part].reshape(B, -1) for step in self.steps])
+        stages = torch.cat([step.k[:, part].reshape(-1, B, size // B) for step in self.steps], 1)
+        moved = [weights[:, i, None] * stages[i].index_select(0, rows) for i in range(len(stages))]
+        return (bases.index_select(0, rows) + torch.stack(moved).sum(0)).reshape(B, n, -1)

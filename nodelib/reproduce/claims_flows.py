@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from nodelib.flows import CNF, Dynamics, HamiltonianDynamics, NetworkDynamics, PlanarDynamics
-from nodelib.flows.networks import tanh_network
 from nodelib.reproduce.fields import RandomField, random_state
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.reproduce.transport import carried_on_grid, grid_points
+from nodelib.runs import tanh_network
 from nodelib.training import seeded
 
 __all__ = ["SPECIAL_CASES", "THEOREM_1"]

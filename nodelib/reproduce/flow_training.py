@@ -8,7 +8,6 @@ from statistics import median
 from typing import Any
 
 import torch
-import torchdiffeq
 from torch import Tensor
 
 from nodelib import published
@@ -17,7 +16,7 @@ from nodelib.flows import CNF, Flow, alone, paper_flow, together
 from nodelib.ledger import fingerprint
 from nodelib.odenet import parameter_count
 from nodelib.reproduce.meters import relative_error, timed
-from nodelib.reproduce.swaps import alternatives
+from nodelib.reproduce.swaps import TorchdiffeqLayer, alternatives
 from nodelib.reproduce.target import Bench
 from nodelib.training import (
     DensityMatching,
@@ -231,22 +230,13 @@ def _library_error(flow: CNF, one: TrainedFlow, config: Mapping[str, Any], point
         ours = loss_of(flow, one, config, points)
         gradient = torch.autograd.grad(ours, weights)
     theirs = copy.deepcopy(flow)
-    theirs.solver = _Torchdiffeq()  # type: ignore[assignment]
+    theirs.solver = TorchdiffeqLayer()  # type: ignore[assignment]
     other = loss_of(theirs, one, config, points)
     weights = [p for p in theirs.parameters() if p.requires_grad]
     return max(
         relative_error(gradient, torch.autograd.grad(other, weights)),
         relative_error(ours.detach(), other.detach()),
     )
-
-
-class _Torchdiffeq(torch.nn.Module):
-    """torchdiffeq in the place of a `SolverLayer`."""
-
-    def solve(self, func: Any, y0: Any, t: Tensor) -> Any:
-        """A solve by torchdiffeq, with the states as its `y`."""
-        self.y = torchdiffeq.odeint(func, y0, t.to(y0[0]), method="dopri5", rtol=1e-7, atol=1e-7)
-        return self
 
 
 def publish_flows(

@@ -12,7 +12,25 @@ from nodelib.odenet import ODENet
 from nodelib.reproduce.meters import relative_error
 from nodelib.training import error_rate
 
-__all__ = ["alternatives", "swap_test"]
+__all__ = ["TorchdiffeqLayer", "alternatives", "swap_test"]
+
+
+class TorchdiffeqLayer(torch.nn.Module):
+    """torchdiffeq in the place of a `SolverLayer`, with dopri5 and tolerances of 1e-7."""
+
+    def solve(self, func: Any, y0: Any, t: Tensor) -> Any:
+        """A solve by torchdiffeq, with the states as its `y`."""
+        like = y0[0] if isinstance(y0, tuple) else y0
+        self.y = torchdiffeq.odeint(func, y0, t.to(like), method="dopri5", rtol=1e-7, atol=1e-7)
+        return self
+
+    def solve_each(self, func: Any, y0: Tensor, t0: float, times: Tensor) -> Tensor:
+        """As that of a `SolverLayer`, for times after t0: all are solved for, and some picked."""
+        every = torch.cat([times.new_tensor([t0]), times.unique()]).unique()
+        y = self.solve(func, y0, every).y
+        rows = torch.arange(len(y0))[:, None]
+        picked: Tensor = y[torch.searchsorted(every, times.contiguous()), rows]
+        return picked
 
 
 def alternatives(tolerance: float) -> dict[str, dict[str, Any]]:

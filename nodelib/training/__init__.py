@@ -19,12 +19,15 @@ from nodelib.training.devices import (
 from nodelib.training.loop import DivergenceError, History, OutOfTimeError, Task, train
 from nodelib.training.processes import Share, current_share, joined
 from nodelib.training.recipe import Recipe, TrainingOptionError
+from nodelib.training.sequences import BestSoFar, Forecasting
 
 __all__ = [
+    "BestSoFar",
     "CheckpointError",
     "Classification",
     "DensityMatching",
     "DivergenceError",
+    "Forecasting",
     "History",
     "MaximumLikelihood",
     "OutOfTimeError",

@@ -7,7 +7,7 @@ import traitlets
 from torch import Tensor, nn
 
 from nodelib.flows import CNF, PlanarDynamics
-from nodelib.flows.networks import Affine
+from nodelib.runs import Affine
 from nodelib.widgets.base import BookWidget, check_range, script
 
 __all__ = ["FlowInTime"]

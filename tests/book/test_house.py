@@ -43,7 +43,7 @@ def test_importing_nodelib_leaves_out_what_only_some_rooms_need() -> None:
         ("ode/step.py", "from ..solve import solve"),
         ("ode/step.py", "from nodelib import solve"),
         ("odenet.py", "def late():\n    import nodelib.training"),
-        ("latent.py", "import nodelib.point_process"),
+        ("point_process.py", "import nodelib.latent"),
         ("figures.py", "from nodelib.widgets import slider"),
         ("solve.py", "from nodelib import odeint"),
     ],

@@ -1,0 +1,156 @@
+"""Inhomogeneous Poisson processes: events that come at a rate λ(t) (chapter 6).
+
+The likelihood needs the integral of λ.  Where λ is a function of a state that an ODE moves, the
+integral is one more state of the same solve (paper §5).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from scipy.stats import kstest
+from torch import Tensor
+
+from nodelib.layer import SolverLayer
+
+__all__ = ["EventError", "PoissonPath", "poisson_path", "rescaled", "thinning", "uniformity"]
+
+
+class EventError(ValueError):
+    """Events, or a rate, are not what a point process has; the message says why."""
+
+
+class PoissonPath(NamedTuple):
+    """A solve that carried an intensity along.
+
+    Attributes:
+        states: z at the asked times, shape (*batch, n, dim).
+        log_rates: log λ there, shape (*batch, n).
+        integrals: ∫ λ dt from t0 to there, shape (*batch, n).
+        total: ∫ λ dt over the whole interval, shape (*batch,).
+    """
+
+    states: Tensor
+    log_rates: Tensor
+    integrals: Tensor
+    total: Tensor
+
+    def log_likelihood(self, observed: Tensor | None = None) -> Tensor:
+        """Σ log λ(t_i) − ∫ λ dt for events at the asked times, shape (*batch,).
+
+        Args:
+            observed: which of the times are events, not padding; `None`: all.
+
+        Source: paper §5, the equation after Figure 6.
+        """
+        terms = self.log_rates
+        if observed is not None:
+            terms = torch.where(observed, terms, torch.zeros_like(terms))
+        return terms.sum(-1) - self.total
+
+
+def poisson_path(
+    solver: SolverLayer,
+    dynamics: Callable[[Tensor, Tensor], Tensor],
+    log_intensity: Callable[[Tensor], Tensor],
+    z0: Tensor,
+    times: Tensor,
+    interval: tuple[float, float],
+) -> PoissonPath:
+    """Move z by dz/dt = dynamics(t, z) and integrate λ = exp(log_intensity(z)) on the way.
+
+    Args:
+        solver: how to solve.
+        dynamics: f(t, z) for z of shape (*batch, dim).
+        log_intensity: log λ(z), from shape (..., dim) to (..., 1).
+        z0: the states at the beginning of the interval, shape (*batch, dim).
+        times: of the events of each sequence, shape (*batch, n), in any order.
+        interval: when the observation began and ended.
+
+    Raises:
+        EventError: an event lies outside of the interval.
+    """
+    t0, t1 = interval
+    outside = (times < t0) | (times > t1)
+    if bool(outside.any()):
+        raise EventError(
+            f"An event at {float(times[outside][0]):g} lies outside of the interval from {t0:g} "
+            f"to {t1:g}, in which events were looked for."
+        )
+
+    def rates(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        z, _ = state
+        return dynamics(t, z), log_intensity(z)[..., 0].exp()
+
+    ends = torch.cat([times, torch.full_like(times[..., :1], t1)], dim=-1)
+    start = (z0, z0.new_zeros(z0.shape[:-1]))
+    states, integrals = solver.solve_each(rates, start, t0, ends)
+    here = states[..., :-1, :]
+    log_rates = log_intensity(here.flatten(-3, -2)).reshape(times.shape)
+    return PoissonPath(here, log_rates, integrals[..., :-1], integrals[..., -1])
+
+
+def thinning(
+    intensity: Callable[[Tensor], Tensor],
+    interval: tuple[float, float],
+    bound: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """The events of one draw, shape (n,), increasing: keep each of a faster process by chance.
+
+    Args:
+        intensity: λ at times (n,), shape (n,), events per unit of time.
+        interval: from when to when.
+        bound: a rate that λ never exceeds.
+        generator: of the random numbers, on the CPU.
+
+    Raises:
+        EventError: λ exceeds the bound, or is negative, at a time that was tried.
+
+    Source: Lewis and Shedler 1979.
+
+    Example:
+        >>> events = thinning(lambda t: t, (0.0, 2.0), 2.0, torch.Generator().manual_seed(0))
+        >>> bool((events.diff() > 0).all())
+        True
+    """
+    t0, t1 = interval
+    number = torch.poisson(torch.tensor(bound * (t1 - t0)).double(), generator=generator)
+    tried = t0 + (t1 - t0) * torch.rand(int(number), generator=generator, dtype=torch.float64)
+    rates = intensity(tried)
+    wrong = (rates > bound) | (rates < 0)
+    if bool(wrong.any()):
+        raise EventError(
+            f"The intensity at t = {float(tried[wrong][0]):g} is {float(rates[wrong][0]):g}, "
+            f"outside of 0 to the bound {bound:g}. Thinning needs a rate that λ never exceeds."
+        )
+    kept = torch.rand(int(number), generator=generator, dtype=torch.float64) * bound < rates
+    return tried[kept].sort().values
+
+
+def rescaled(integrals: Tensor) -> Tensor:
+    """The waiting times Λ(t_i) − Λ(t_{i−1}) in the clock that ticks with the intensity.
+
+    Args:
+        integrals: Λ = ∫ λ dt from the beginning to each event, shape (n,), increasing.
+
+    Returns:
+        Shape (n,).  If λ is right, they are independent, exponential, of mean 1.
+    """
+    return integrals.diff(prepend=integrals.new_zeros(1))
+
+
+def uniformity(integrals: Tensor, total: Tensor | float) -> float:
+    """The p-value of a goodness-of-fit test: small if the intensity is wrong.
+
+    Given their number, the Λ(t_i)/Λ(t_1) of a Poisson process are independent and uniform; a
+    Kolmogorov–Smirnov test compares.
+
+    Args:
+        integrals: Λ at the events, shape (n,), those of several sequences joined.
+        total: Λ at the end of each one's interval, broadcast to the events.
+
+    Source: the time-rescaling theorem, Brown et al. 2002.
+    """
+    shares: Any = (integrals / total).detach().double().cpu().numpy()
+    return float(kstest(shares, "uniform").pvalue)
