@@ -165,7 +165,7 @@ def measure_sequence(
         "seconds_of_training": sum(history.seconds) / runs,
         "best_epoch": min(range(len(by_epoch)), key=by_epoch.__getitem__) + 1,
     }
-    found |= forecast_scores(model, test, bench.device, seed, series=config["main"])
+    found |= forecast_scores(model, test, bench.device, seed, sampled=config["main"])
     if config["main"]:
         found["validation_by_epoch"] = by_epoch
     if hasattr(model, "nfe"):
@@ -177,26 +177,22 @@ def measure_sequence(
 
 @torch.no_grad()
 def forecast_scores(
-    model: SequenceModel, test: Held, device: torch.device, seed: int, *, series: bool
+    model: SequenceModel, test: Held, device: torch.device, seed: int, *, sampled: bool
 ) -> dict[str, float | list[float]]:
-    """How near a model comes to the truth and to noisy values, and how well it knows how near."""
+    """How near a model comes to the truth and to noisy values; if sampled, how well it knows."""
     seen, data = test.series.to(device), test.spirals
     times, clean, noisy = (part.to(device) for part in data.beyond)
     when = times.expand(len(data), -1)
     guess = model.predict(seen, when)
-    ways = model.predict(seen, when, samples=SAMPLES, seed=seed)
     inside = model.at_observations(seen)[:, 1:]  # the first one no forecaster predicts
     spacing = float(data.times[1] - data.times[0])
     index = (seen.times.cpu() / spacing).round().long()[:, 1:, None].expand(-1, -1, 2)
     true = data.clean.gather(1, index).to(device)
-    low, high = covering(ways, model.noise)
     found: dict[str, float | list[float]] = {
         "rmse_beyond_clean": root_mean_square(guess - clean),
         "rmse_beyond_noisy": root_mean_square(guess - noisy),
         "rmse_inside_clean": root_mean_square(inside - true),
         "rmse_inside_noisy": root_mean_square(inside - seen.values[:, 1:]),
-        "log_likelihood_beyond": mixture(ways, noisy, model.noise),
-        "coverage_beyond": float(((noisy > low) & (noisy < high)).float().mean()),
     }
     errors = (guess - clean).square().mean(-1)
     by_turn = [float(errors[:, k : k + 10].mean().sqrt()) for k in range(0, errors.shape[1], 10)]
@@ -209,7 +205,11 @@ def forecast_scores(
         grid = data.times[: data.window].expand(len(data), -1).to(device)
         whole = model.predict(seen, grid) - data.clean[:, : data.window].to(device)
         found["rmse_window_clean"] = root_mean_square(whole)
-    if series:
+    if sampled:
+        ways = model.predict(seen, when, samples=SAMPLES, seed=seed)
+        low, high = covering(ways, model.noise)
+        found["log_likelihood_beyond"] = mixture(ways, noisy, model.noise)
+        found["coverage_beyond"] = float(((noisy > low) & (noisy < high)).float().mean())
         found["rmse_by_tenth"] = by_turn
     return found
 
