@@ -9,11 +9,20 @@ from typing import Any, NamedTuple
 
 import torch
 from scipy.stats import kstest
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodelib.layer import SolverLayer
+from nodelib.runs import SideBySide, tanh_network
 
-__all__ = ["EventError", "PoissonPath", "poisson_path", "rescaled", "thinning", "uniformity"]
+__all__ = [
+    "EventError",
+    "IntensityODE",
+    "PoissonPath",
+    "poisson_path",
+    "rescaled",
+    "thinning",
+    "uniformity",
+]
 
 
 class EventError(ValueError):
@@ -154,3 +163,69 @@ def uniformity(integrals: Tensor, total: Tensor | float) -> float:
     """
     shares: Any = (integrals / total).detach().double().cpu().numpy()
     return float(kstest(shares, "uniform").pvalue)
+
+
+class IntensityODE(SideBySide):
+    """One path dz/dt = f(z) from a learned start, whose state says the rate: λ(t) = exp g(z(t)).
+
+    Args:
+        latent: size of z.
+        hidden: units of f and g, one hidden layer each.
+        interval: when the observation begins and ends.
+        settings: of the solver, see `SolverLayer`.
+
+    Source: paper §5 and Figure 7.
+
+    Example:
+        >>> model = IntensityODE(interval=(0.0, 10.0))
+        >>> model.intensity(torch.linspace(0, 10, 5)).shape
+        torch.Size([5])
+    """
+
+    def __init__(
+        self, latent: int = 4, hidden: int = 20, *, interval: tuple[float, float], **settings: Any
+    ) -> None:
+        super().__init__()
+        self.interval = interval
+        self.start = nn.Parameter(torch.randn(1, latent))
+        self.dynamics = tanh_network(latent, hidden, latent)
+        self.log_intensity = tanh_network(latent, hidden, 1)
+        self.solver = SolverLayer(**{"rtol": 1e-5, "atol": 1e-5, **settings})
+
+    @property
+    def nfe(self) -> int:
+        """Evaluations of the dynamics in the last solve; 0 before the first."""
+        return self.solver.nfe
+
+    def path(self, times: Tensor) -> PoissonPath:
+        """The path at times (*runs, n), each as if it were a batch of one: see `poisson_path`."""
+        unit = (self.interval[1] - self.interval[0]) / 10
+
+        def field(t: Tensor, z: Tensor) -> Tensor:
+            slope: Tensor = self.dynamics(z) / unit
+            return slope
+
+        return poisson_path(
+            self.solver,
+            field,
+            self.log_intensity,
+            self.start,
+            times.unsqueeze(-2),
+            self.interval,
+        )
+
+    def intensity(self, times: Tensor) -> Tensor:
+        """λ at times (*runs, n), shape (*runs, n)."""
+        return self.path(times).log_rates.squeeze(-2).exp()
+
+    def forward(self, events: Tensor, observed: Tensor, draws: int) -> Tensor:
+        """Minus the mean log-likelihood of so many draws, whose events are joined: shape (*runs,).
+
+        Args:
+            events: of all draws, shape (*runs, n).
+            observed: which are events and not padding, shape (*runs, n).
+            draws: their number.
+        """
+        path = self.path(events)
+        joined = torch.where(observed, path.log_rates.squeeze(-2), 0.0).sum(-1)
+        return path.total.squeeze(-1) - joined / draws
