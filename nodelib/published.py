@@ -14,6 +14,7 @@ from nodelib.files import replace
 from nodelib.flows import paper_flow
 from nodelib.latent import paper_sequence_model
 from nodelib.odenet import paper_network
+from nodelib.point_process import IntensityODE
 
 __all__ = ["UnknownModelError", "facts_of", "load", "publish"]
 
@@ -22,6 +23,7 @@ BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "paper_network": paper_network,
     "paper_flow": paper_flow,
     "paper_sequence_model": paper_sequence_model,
+    "IntensityODE": IntensityODE,
 }
 
 

@@ -8,7 +8,7 @@ import torch
 
 from nodelib.data import DataError
 from nodelib.ledger import LedgerError, identifiers, read
-from nodelib.reproduce.registry import GROUPS, PLANNED, TARGETS
+from nodelib.reproduce.registry import GROUPS, TARGETS
 from nodelib.reproduce.runner import missing, run, units
 from nodelib.training import current_share, describe_device, joined, pick_device
 
@@ -53,8 +53,6 @@ def list_targets(options: argparse.Namespace) -> int:
         counts = [sum(r["scale"] == scale for r in runs) for scale in ("paper", "laptop")]
         entry = target.entry(runs)
         print(f"{name:10s}  {counts[0]:5d}  {counts[1]:6d}  {entry['verdict']:19s}  {target.title}")
-    for name, title in PLANNED.items():
-        print(f"{name:10s}  {0:5d}  {0:6d}  {'not yet established':19s}  {title} (no code yet)")
     return 0
 
 
@@ -68,8 +66,6 @@ def list_pending(options: argparse.Namespace) -> int:
         if lacking:
             print(f"{name}: {len(lacking)} runs of {target.title}")
             print(f"    python -m nodelib.reproduce run {name} --scale paper")
-    for name, title in PLANNED.items():
-        print(f"{name}: {title}. There is no code for it yet.")
     return 0
 
 

@@ -24,13 +24,13 @@ class TorchdiffeqLayer(torch.nn.Module):
         self.y = torchdiffeq.odeint(func, y0, t.to(like), method="dopri5", rtol=1e-7, atol=1e-7)
         return self
 
-    def solve_each(self, func: Any, y0: Tensor, t0: float, times: Tensor) -> Tensor:
+    def solve_each(self, func: Any, y0: Any, t0: float, times: Tensor) -> Any:
         """As that of a `SolverLayer`, for times after t0: all are solved for, and some picked."""
         every = torch.cat([times.new_tensor([t0]), times.unique()]).unique()
         y = self.solve(func, y0, every).y
-        rows = torch.arange(len(y0))[:, None]
-        picked: Tensor = y[torch.searchsorted(every, times.contiguous()), rows]
-        return picked
+        rows = torch.arange(len(times))[:, None]
+        index = torch.searchsorted(every, times.contiguous())
+        return tuple(part[index, rows] for part in y) if isinstance(y0, tuple) else y[index, rows]
 
 
 def alternatives(tolerance: float) -> dict[str, dict[str, Any]]:
