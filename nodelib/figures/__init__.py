@@ -5,6 +5,7 @@ from nodelib.figures.flows import densities, grid, spread
 from nodelib.figures.gradients import adjoint_jumps
 from nodelib.figures.lines import curves
 from nodelib.figures.networks import against_depth, digit_strip, polygons, residual_beside_ode
+from nodelib.figures.sequences import Curve, event_rates, graph, planes
 from nodelib.figures.solvers import (
     adaptive_steps,
     orders_and_steps,
@@ -15,16 +16,20 @@ from nodelib.figures.style import COLORS, use_style
 
 __all__ = [
     "COLORS",
+    "Curve",
     "adaptive_steps",
     "adjoint_jumps",
     "against_depth",
     "curves",
     "densities",
     "digit_strip",
+    "event_rates",
+    "graph",
     "grid",
     "hidden_paths",
     "orders_and_steps",
     "path_with_steps",
+    "planes",
     "polygons",
     "residual_beside_ode",
     "spread",

@@ -3,6 +3,7 @@
 from nodelib.widgets.adjoint_sweep import AdjointSweep
 from nodelib.widgets.euler_polygon import EulerPolygon
 from nodelib.widgets.flow_in_time import FlowInTime
+from nodelib.widgets.latent_turn import LatentTurn
 from nodelib.widgets.learned_field import LearnedField
 from nodelib.widgets.looser_tolerance import LooserTolerance
 from nodelib.widgets.step_explorer import StepExplorer
@@ -12,6 +13,7 @@ __all__ = [
     "AdjointSweep",
     "EulerPolygon",
     "FlowInTime",
+    "LatentTurn",
     "LearnedField",
     "LooserTolerance",
     "StepExplorer",

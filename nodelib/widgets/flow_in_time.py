@@ -62,10 +62,10 @@ class FlowInTime(BookWidget):
         affine = [part for part in dynamics.network if isinstance(part, Affine)]
         super().__init__(
             layers=[
-                {"weight": _rounded(part.weight.mT), "bias": _rounded(part.bias)} for part in affine
+                {"weight": rounded(part.weight.mT), "bias": rounded(part.bias)} for part in affine
             ],
             units=dynamics.units,
-            particles=_rounded(particles),
+            particles=rounded(particles),
             view=list(view),
             notch=notch,
         )
@@ -79,7 +79,7 @@ class FlowInTime(BookWidget):
         return f"noise becoming data, at time {self.notch / NOTCHES:g}"
 
 
-def _rounded(values: Tensor) -> list[object]:
+def rounded(values: Tensor) -> list[object]:
     """Nested lists of six decimals: shorter than single precision is in full."""
     doubled = values.detach().to("cpu", torch.float64)
     rounded: list[object] = doubled.round(decimals=6).tolist()
