@@ -1,5 +1,7 @@
 """What a chapter's prose shows of computed things: single values, and entries of the ledger."""
 
+from collections.abc import Sequence
+
 from IPython.display import display
 
 from nodelib import ledger
@@ -24,20 +26,26 @@ def glue(name: str, value: float | int | str) -> None:
     )
 
 
-def show_entry(identifier: str) -> None:
+def show_entry(
+    identifier: str, *, variants: Sequence[str] = (), metrics: Sequence[str] = ()
+) -> None:
     """Show an entry of the ledger: the paper's words, the protocol, our runs, the verdict.
 
     The output keeps the entry's digest; a test fails when the entry has moved on since.
 
     Args:
         identifier: such as "claim-c03" or "fig2", see `python -m nodelib.reproduce list`.
+        variants, metrics: which to show of a long entry; none: all.
 
     Raises:
         nodelib.ledger.entry.LedgerError: there is no such entry.
     """
     entry = ledger.read(identifier)
     display(  # type: ignore[no-untyped-call]
-        {"text/html": ledger.as_html(entry), "text/plain": ledger.as_text(entry)},
+        {
+            "text/html": ledger.as_html(entry, variants, metrics),
+            "text/plain": ledger.as_text(entry, variants, metrics),
+        },
         raw=True,
         metadata={"ledger": {identifier: ledger.fingerprint(entry)}},
     )

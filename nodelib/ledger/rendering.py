@@ -1,5 +1,6 @@
 """An entry of the ledger as a table: HTML for pages and notebooks, text for a terminal."""
 
+from collections.abc import Sequence
 from html import escape
 
 from nodelib.ledger.entry import Entry
@@ -19,12 +20,19 @@ def runs_at(entry: Entry, scale: str) -> str:
     return f"Our runs at the {'paper' if entry['paper']['values'] else 'protocol'}'s scale"
 
 
-def rows(entry: Entry, scale: str) -> list[tuple[str, ...]]:
-    """The measured intervals of a scale, one row for each variant and metric."""
+def rows(
+    entry: Entry, scale: str, variants: Sequence[str] = (), metrics: Sequence[str] = ()
+) -> list[tuple[str, ...]]:
+    """The measured intervals of a scale, one row for each variant and metric, or for those named.
+
+    A metric that a criterion adds, the difference to another variant, goes with its own metric.
+    """
     return [
         (variant, metric.replace("_", " "), *numbers(found))
-        for variant, metrics in summary(entry, scale).items()
-        for metric, found in metrics.items()
+        for variant, its in summary(entry, scale).items()
+        if not variants or variant in variants
+        for metric, found in its.items()
+        if not metrics or metric.split(" minus ")[0] in metrics
     ]
 
 
@@ -38,7 +46,7 @@ def short(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def as_html(entry: Entry) -> str:
+def as_html(entry: Entry, variants: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The entry as a section of HTML: the paper's words, the protocol, our runs, the verdict."""
     paper, protocol = entry["paper"], entry["protocol"]
     values = ", ".join(f"{name}: {value:g}" for name, value in paper["values"].items())
@@ -49,7 +57,8 @@ def as_html(entry: Entry) -> str:
         ("Verdict", f"{entry['verdict']}. {entry['note']}"),
     ]
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
-    body = "".join(_table(rows(entry, scale), runs_at(entry, scale)) for scale in SCALES)
+    tables = ((rows(entry, scale, variants, metrics), runs_at(entry, scale)) for scale in SCALES)
+    body = "".join(_table(*table) for table in tables)
     title = escape(entry["title"])
     return f'<div class="ledger"><p><strong>{title}</strong></p><dl>{listed}</dl>{body}</div>'
 
@@ -71,11 +80,11 @@ def _table(lines: list[tuple[str, ...]], caption: str) -> str:
     )
 
 
-def as_text(entry: Entry) -> str:
+def as_text(entry: Entry, variants: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The entry for a terminal."""
     parts = [f"{entry['id']}: {entry['title']}", f"  {entry['verdict']}. {entry['note']}"]
     for scale in SCALES:
-        lines = rows(entry, scale)
+        lines = rows(entry, scale, variants, metrics)
         if lines:
             parts.append(f"  {runs_at(entry, scale)}:")
             widths = [max(len(line[i]) for line in [HEAD, *lines]) for i in range(len(HEAD))]
