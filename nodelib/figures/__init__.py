@@ -5,7 +5,7 @@ from nodelib.figures.flows import densities, grid, spread
 from nodelib.figures.gradients import adjoint_jumps
 from nodelib.figures.lines import curves
 from nodelib.figures.networks import against_depth, digit_strip, polygons, residual_beside_ode
-from nodelib.figures.sequences import Curve, event_rates, graph, planes
+from nodelib.figures.sequences import Curve, event_rates, latent_graph, planes
 from nodelib.figures.solvers import (
     adaptive_steps,
     orders_and_steps,
@@ -24,9 +24,9 @@ __all__ = [
     "densities",
     "digit_strip",
     "event_rates",
-    "graph",
     "grid",
     "hidden_paths",
+    "latent_graph",
     "orders_and_steps",
     "path_with_steps",
     "planes",

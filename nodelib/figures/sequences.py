@@ -1,9 +1,11 @@
 """Time series and events: data, forecasts, latent paths, rates (chapter 6)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from nodelib.figures.style import COLORS, array
 
-__all__ = ["Curve", "event_rates", "graph", "planes"]
+__all__ = ["Curve", "event_rates", "latent_graph", "planes"]
 
 
 class Curve(NamedTuple):
@@ -54,25 +56,22 @@ def planes(
         rows: for the name of each row its panels, each a list of curves.
         titles: of the columns.
         equal: whether both axes have one scale.
-        view: left, right, bottom and top of all panels; `None`: each column its own, the same in
-            all rows.
+        view: left, right, bottom and top of all panels; `None`: each column its own.
         legend: entries in a row of the legend under the panels; 0 for no legend.
         size: of a panel, in inches.
     """
     columns = len(next(iter(rows.values())))
     height = size * len(rows) + (0.45 if legend else 0.2)
     figure, table = plt.subplots(
-        len(rows), columns, figsize=(size * columns + 0.2, height), squeeze=False, sharex="col",
-        sharey="col",
-    )  # fmt: skip
+        len(rows), columns, figsize=(size * columns + 0.2, height), squeeze=False
+    )
+    limits = [view or _limits(column, equal) for column in zip(*rows.values(), strict=True)]
     for (name, panels), line in zip(rows.items(), table, strict=True):
-        for curves, axes in zip(panels, line, strict=True):
+        for curves, axes, part in zip(panels, line, limits, strict=True):
             _draw(axes, curves)
-            if view is not None:
-                axes.set(xlim=view[:2], ylim=view[2:])
-            axes.set(xticks=[], yticks=[])
+            axes.set(xlim=part[:2], ylim=part[2:], xticks=[], yticks=[])
             if equal:
-                axes.set_aspect("equal", adjustable="datalim" if view is None else "box")
+                axes.set_aspect("equal")
             axes.spines[:].set_visible(True)
             axes.spines[:].set_color(COLORS["pale"])
         line[0].set_ylabel(name)
@@ -86,6 +85,19 @@ def planes(
         }
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=legend)
     return figure
+
+
+def _limits(panels: Sequence[Sequence[Curve]], equal: bool) -> Sequence[float]:
+    """A view that holds all curves of some panels, with a margin; square if axes are equal."""
+    points = np.concatenate(
+        [array(curve.points).reshape(-1, 2) for panel in panels for curve in panel]
+    )
+    low, high = points.min(0), points.max(0)
+    middle, half = (low + high) / 2, 0.54 * (high - low)
+    if equal:
+        half = np.full(2, half.max())
+    (left, bottom), (right, top) = middle - half, middle + half
+    return left, right, bottom, top
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -122,19 +134,36 @@ def event_rates(
     return figure
 
 
-def graph(
-    boxes: Mapping[str, tuple[float, float, str]],
-    arrows: Sequence[tuple[str, str, str]],
-    size: tuple[float, float] = (7.4, 3.4),
-) -> Figure:
-    """A drawn computation graph.
+def latent_graph() -> Figure:
+    """The computation graph of a latent ODE: white are data, gray states, blue what is learned."""
+    solver, inside, later = "ODE solver,\ndz/dt = f(z)", "z(t₁), z(t₂), z(t₃)", "z at later times"
+    boxes = {
+        **{f"x(t{k})": (0.12 * (n + 1), 0.1, "data") for n, k in enumerate("₁₂₃")},
+        **{f"h{k}": (0.12 * (n + 1), 0.38, "network") for n, k in enumerate("₁₂₃")},
+        "q(z₀ | x)": (0.12, 0.66, "state"),
+        "z₀": (0.12, 0.9, "state"),
+        solver: (0.37, 0.9, "network"),
+        inside: (0.63, 0.9, "state"),
+        later: (0.88, 0.9, "state"),
+        "decoder": (0.75, 0.5, "network"),
+        "reconstruction": (0.62, 0.1, "data"),
+        "forecast": (0.88, 0.1, "data"),
+    }
+    arrows = [(f"x(t{k})", f"h{k}") for k in "₁₂₃"]
+    for chain in (
+        ("h₃", "h₂", "h₁", "q(z₀ | x)", "z₀", solver, inside, later, "decoder", "forecast"),
+        (inside, "decoder", "reconstruction"),
+    ):
+        arrows += pairwise(chain)
+    return _drawn(boxes, arrows, size=(7.4, 3.4))
 
-    Args:
-        boxes: for each name its center, in the unit square, and its look: "data", "state" or
-            "network".
-        arrows: from where, to where, and what is written beside.
-        size: of the figure, in inches.
-    """
+
+def _drawn(
+    boxes: Mapping[str, tuple[float, float, str]],
+    arrows: Sequence[tuple[str, str]],
+    size: tuple[float, float],
+) -> Figure:
+    """A computation graph: boxes with a center in the unit square and a look, and arrows."""
     fills = {"data": "white", "state": COLORS["pale"], "network": "#DCE9F5"}
     figure, axes = plt.subplots(figsize=size)
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -157,7 +186,7 @@ def graph(
                 zorder=2,
             )
         )
-    for start, end, words in arrows:
+    for start, end in arrows:
         ends = boxes[start][:2], boxes[end][:2]
         axes.add_patch(
             FancyArrowPatch(
@@ -173,6 +202,4 @@ def graph(
                 zorder=1,
             )
         )
-        x, y = ((a + b) / 2 for a, b in zip(*ends, strict=True))
-        axes.text(x, y + 0.025, words, ha="center", va="bottom", fontsize=8.5, color=COLORS["ink"])
     return figure

@@ -124,7 +124,7 @@ class LatentModel(SequenceModel):
     def __init__(self, dim: int, latent: int, noise: float, t0: float) -> None:
         super().__init__()
         self.dim, self.latent, self.noise, self.t0 = dim, latent, noise, t0
-        self.encoder: nn.Module
+        self.encoder: RecognitionRNN
         self.decoder: nn.Module
 
     def paths(self, z0: Tensor, times: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Time series whose observations come at times of their own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,45 @@ class Series:
             torch.stack([torch.cat([v, v.new_zeros(n - len(v), v.shape[1])]) for _, v in pairs]),
             torch.stack([torch.arange(n) < len(t) for t, _ in pairs]),
         )
+
+    @classmethod
+    def from_rows(
+        cls, rows: Iterable[Mapping[str, Any]], *, key: str, time: str, values: Sequence[str]
+    ) -> "Series":
+        """A table with one row for each observation, such as a `csv.DictReader` gives.
+
+        Rows may come in any order; the sequences are in that of their first rows.
+
+        Args:
+            rows: each a dictionary of columns.
+            key: the column that tells sequences apart.
+            time: the column of the times.
+            values: the columns of what was observed.
+
+        Raises:
+            SeriesError: a column is missing, or a cell is no number.
+
+        Example:
+            >>> rows = [{"who": "b", "t": "2", "x": "0.5"}, {"who": "b", "t": "1", "x": "0.1"}]
+            >>> Series.from_rows(rows, key="who", time="t", values=["x"]).times.tolist()
+            [[1.0, 2.0]]
+        """
+        found: dict[Any, list[tuple[float, list[float]]]] = {}
+        for number, row in enumerate(rows):
+            try:
+                cells = float(row[time]), [float(row[name]) for name in values]
+                found.setdefault(row[key], []).append(cells)
+            except KeyError as error:
+                raise SeriesError(
+                    f"Row {number} has no column {error}. It has: {', '.join(row)}."
+                ) from None
+            except (TypeError, ValueError):
+                raise SeriesError(
+                    f"Row {number} holds something that is no number: {dict(row)}. Leave out rows "
+                    "without a value."
+                ) from None
+        ordered = (sorted(one) for one in found.values())
+        return cls.of(([t for t, _ in one], [x for _, x in one]) for one in ordered)
 
     @property
     def count(self) -> Tensor:
