@@ -231,3 +231,44 @@ def test_spread_draws_the_mean_and_a_dot_for_each_seed() -> None:
     assert dots.get_ydata().tolist() == pytest.approx(np.ravel(values).tolist())
     assert dots.get_xdata().tolist() == [2, 2, 8, 8, 32, 32]
     assert figure.axes[0].get_title("left") == "U"
+
+
+def test_planes_draws_each_look_once_in_the_legend() -> None:
+    line = torch.stack([torch.linspace(0, 1, 9), torch.zeros(9)], 1)
+    ways = torch.stack([line, line + 1])
+    panel = [figures.Curve(line, "truth", "truth"), figures.Curve(ways, "way", "ways")]
+    figure = figures.planes({"a": [panel, panel], "b": [panel, panel]}, ["x", "y"])
+    assert len(figure.axes) == 4
+    assert [len(axes.lines) for axes in figure.axes] == [3] * 4
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["truth", "ways"]
+    low, high = figure.axes[0].get_xlim()
+    assert low < 0
+    assert high > 1
+    assert figure.axes[0].get_aspect() == 1
+
+
+def test_a_given_view_is_kept() -> None:
+    panel = [figures.Curve(torch.zeros(2, 2), "data")]
+    (axes,) = figures.planes({"": [panel]}, view=(-1, 2, -3, 4), legend=0).axes
+    assert axes.get_xlim() == (-1, 2)
+    assert axes.get_ylim() == (-3, 4)
+
+
+def test_event_rates_draws_rates_above_a_tick_for_each_event() -> None:
+    t = torch.linspace(0, 1, 11)
+    panel = ("one", t, {"truth": t + 1, "learned": t + 2}, torch.tensor([0.2, 0.6, 0.9]))
+    first, _ = figures.event_rates([panel, panel]).axes
+    assert [line.get_label() for line in first.lines] == ["truth", "learned"]
+    (ticks,) = first.collections
+    assert len(ticks.get_segments()) == 3
+    assert max(y for segment in ticks.get_segments() for _, y in segment) < 0
+
+
+def test_the_graph_of_a_latent_ode_names_all_its_parts() -> None:
+    (axes,) = figures.latent_graph().axes
+    said = " ".join(text.get_text() for text in axes.texts)
+    for part in ("x(t₁)", "h₃", "q(z₀ | x)", "ODE solver", "decoder", "forecast"):
+        assert part in said
+    boxes = [patch for patch in axes.patches if hasattr(patch, "get_boxstyle")]
+    assert len(boxes) == 14

@@ -9,11 +9,13 @@ import traitlets
 from torch import nn
 
 from nodelib.flows import CNF, PlanarDynamics, PlanarFlow
+from nodelib.latent import LatentODE
 from nodelib.training import seeded
 from nodelib.widgets import (
     AdjointSweep,
     EulerPolygon,
     FlowInTime,
+    LatentTurn,
     LearnedField,
     LooserTolerance,
     StepExplorer,
@@ -52,6 +54,12 @@ def flow_in_time() -> FlowInTime:
     return FlowInTime(flow, torch.zeros(4, 2), view=(-4, 4, -3, 3))
 
 
+def latent_turn() -> LatentTurn:
+    with seeded(0):
+        model = LatentODE(2, noise=0.3)
+    return LatentTurn(model, torch.zeros(4), torch.zeros(3, 2), 2.0, view=(-9, 9, -6, 6))
+
+
 ALL = {
     "euler": EulerPolygon,
     "steps": StepExplorer,
@@ -60,6 +68,7 @@ ALL = {
     "learned": learned,
     "looser": looser,
     "flow": flow_in_time,
+    "latent": latent_turn,
 }
 
 
@@ -217,3 +226,27 @@ def test_a_flow_that_the_browser_cannot_draw_is_explained(
 def test_a_notch_outside_is_explained() -> None:
     with pytest.raises(traitlets.TraitError, match="0 to 20 steps"):
         FlowInTime(CNF(PlanarDynamics(2, 3)), torch.zeros(1, 2), (-4, 4, -3, 3), notch=21)
+
+
+@pytest.mark.parametrize(
+    ("model", "view", "said"),
+    [
+        (PlanarFlow(2, 2), (-4, 4, -3, 3), "Got PlanarFlow"),
+        (LatentODE(1, noise=0.1), (-4, 4, -3, 3), "in the plane"),
+        (LatentODE(2, noise=0.1, t0=1.0), (-4, 4, -3, 3), "t0 is 0"),
+        (LatentODE(2, noise=0.1), (-4, 4, 3, -3), "bottom < top"),
+    ],
+)
+def test_a_latent_model_that_the_browser_cannot_draw_is_explained(
+    model: nn.Module, view: tuple[float, ...], said: str
+) -> None:
+    with pytest.raises(traitlets.TraitError, match=said):
+        LatentTurn(model, torch.zeros(4), torch.zeros(1, 2), 2.0, view=view)
+
+
+def test_a_coordinate_or_a_stop_outside_is_explained() -> None:
+    model, points = LatentODE(2, noise=0.1), torch.zeros(1, 2)
+    with pytest.raises(traitlets.TraitError, match="0 to 3 of z"):
+        LatentTurn(model, torch.zeros(4), points, 2.0, (-4, 4, -3, 3), coordinate=4)
+    with pytest.raises(traitlets.TraitError, match="0 to 40 steps"):
+        LatentTurn(model, torch.zeros(4), points, 2.0, (-4, 4, -3, 3), stop=41)

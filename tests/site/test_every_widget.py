@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from browsing import Visit
 from operating import box, data, drag, stored
-from pages import ADJOINT_PAGE, EULER_PAGE, FLOWS_PAGE, ODENETS_PAGE, SOLVERS_PAGE
+from pages import ADJOINT_PAGE, EULER_PAGE, FLOWS_PAGE, LATENT_PAGE, ODENETS_PAGE, SOLVERS_PAGE
 
 from nodelib.widgets.base import BookWidget, script
 
@@ -31,6 +31,7 @@ WIDGETS = {
         ODENETS_PAGE, "looser_tolerance", "Tolerance at test time, from loose to tight", "chosen"
     ),
     "flow": Shown(FLOWS_PAGE, "flow_in_time", "Time, from noise to data", "notch"),
+    "latent": Shown(LATENT_PAGE, "latent_turn", "Its value, from −3 to 3", "stop"),
 }
 
 every_widget = pytest.mark.parametrize("kind", WIDGETS)
