@@ -112,12 +112,13 @@ class SolverLayer(nn.Module):
 
         Args:
             func: f(t, y), in which no sample depends on another.
-            y0: the states at t0, shape (*batch, *rest); or a tuple of such tensors.
+            y0: the states at t0, shape (batch, rest), each one dimension or several; or a tuple of
+                such tensors.
             t0: one time for all.
-            times: shape (*batch, n), in any order, also repeated or equal to t0.
+            times: shape (batch, n), in any order, also repeated or equal to t0.
 
         Returns:
-            The states, shape (*batch, n, *rest); a tuple of such if y0 is a tuple.
+            The states, shape (batch, n, rest); a tuple of such if y0 is a tuple.
 
         Raises:
             InvalidTimesError: times that are not finite, or of another batch than y0.
@@ -127,7 +128,7 @@ class SolverLayer(nn.Module):
         if any(part.shape[: len(batch)] != batch for part in parts):
             raise InvalidTimesError(
                 f"times has shape {tuple(times.shape)}, but y0 {[tuple(p.shape) for p in parts]}. "
-                "Give each sample its own row of times: (*batch, n) for (*batch, *rest)."
+                "Give each sample its own row of times: (batch, n) for (batch, rest)."
             )
         wanted = times.detach().to("cpu", torch.float64).reshape(batch.numel(), -1)
         if not bool(wanted.isfinite().all()):

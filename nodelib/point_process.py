@@ -33,10 +33,10 @@ class PoissonPath(NamedTuple):
     """A solve that carried an intensity along.
 
     Attributes:
-        states: z at the asked times, shape (*batch, n, dim).
-        log_rates: log λ there, shape (*batch, n).
-        integrals: ∫ λ dt from t0 to there, shape (*batch, n).
-        total: ∫ λ dt over the whole interval, shape (*batch,).
+        states: z at the asked times, shape (..., n, dim).
+        log_rates: log λ there, shape (..., n).
+        integrals: ∫ λ dt from t0 to there, shape (..., n).
+        total: ∫ λ dt over the whole interval, shape (...).
     """
 
     states: Tensor
@@ -45,7 +45,7 @@ class PoissonPath(NamedTuple):
     total: Tensor
 
     def log_likelihood(self, observed: Tensor | None = None) -> Tensor:
-        """Σ log λ(t_i) − ∫ λ dt for events at the asked times, shape (*batch,).
+        """Σ log λ(t_i) − ∫ λ dt for events at the asked times, shape (...).
 
         Args:
             observed: which of the times are events, not padding; `None`: all.
@@ -70,10 +70,10 @@ def poisson_path(
 
     Args:
         solver: how to solve.
-        dynamics: f(t, z) for z of shape (*batch, dim).
+        dynamics: f(t, z) for z of shape (..., dim).
         log_intensity: log λ(z), from shape (..., dim) to (..., 1).
-        z0: the states at the beginning of the interval, shape (*batch, dim).
-        times: of the events of each sequence, shape (*batch, n), in any order.
+        z0: the states at the beginning of the interval, shape (..., dim).
+        times: of the events of each sequence, shape (..., n), in any order.
         interval: when the observation began and ended.
 
     Raises:
@@ -198,7 +198,7 @@ class IntensityODE(SideBySide):
         return self.solver.nfe
 
     def path(self, times: Tensor) -> PoissonPath:
-        """The path at times (*runs, n), each as if it were a batch of one: see `poisson_path`."""
+        """The path at times (..., n), each as if it were a batch of one: see `poisson_path`."""
         unit = (self.interval[1] - self.interval[0]) / 10
 
         def field(t: Tensor, z: Tensor) -> Tensor:
@@ -215,15 +215,15 @@ class IntensityODE(SideBySide):
         )
 
     def intensity(self, times: Tensor) -> Tensor:
-        """λ at times (*runs, n), shape (*runs, n)."""
+        """λ at times (..., n), shape (..., n)."""
         return self.path(times).log_rates.squeeze(-2).exp()
 
     def forward(self, events: Tensor, observed: Tensor, draws: int) -> Tensor:
-        """Minus the mean log-likelihood of so many draws, whose events are joined: shape (*runs,).
+        """Minus the mean log-likelihood of so many draws, whose events are joined: shape (...).
 
         Args:
-            events: of all draws, shape (*runs, n).
-            observed: which are events and not padding, shape (*runs, n).
+            events: of all draws, shape (..., n).
+            observed: which are events and not padding, shape (..., n).
             draws: their number.
         """
         path = self.path(events)

@@ -40,11 +40,11 @@ class SequenceModel(SideBySide):
     noise: Any
 
     def forward(self, series: Series, draws: Tensor, kl_weight: float = 1.0) -> Tensor:
-        """The loss of each sequence in nats, shape (*batch,): minus a log-likelihood or a bound.
+        """The loss of each sequence in nats, shape (...): minus a log-likelihood or a bound.
 
         Args:
             series: what was observed.
-            draws: standard normal noise, shape (*batch, latent).
+            draws: standard normal noise, shape (..., latent).
             kl_weight: of the divergence from the prior, in a latent model.
         """
         raise NotImplementedError
@@ -54,18 +54,18 @@ class SequenceModel(SideBySide):
 
         Args:
             series: the observations, known before.
-            times: when, increasing, shape (*batch, n).  A forecaster needs those after the last
+            times: when, increasing, shape (..., n).  A forecaster needs those after the last
                 observation.
             samples: how many ways it could have gone; 0 for the single best guess.
             seed: of the random numbers of the samples.
 
         Returns:
-            Shape (*batch, n, dim), for the best guess; (samples, *batch, n, dim) else.
+            Shape (..., n, dim), for the best guess; (samples, ..., n, dim) else.
         """
         raise NotImplementedError
 
     def at_observations(self, series: Series) -> Tensor:
-        """The model's values at the observations, shape (*batch, n, dim).
+        """The model's values at the observations, shape (..., n, dim).
 
         A forecaster gives there what it expected before it saw them, and the first as it was.
         """
@@ -98,7 +98,7 @@ class RecognitionRNN(nn.Module):
         self.head = Affine(units, 2 * latent)
 
     def forward(self, series: Series, t0: float) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of z0, each of shape (*batch, latent)."""
+        """Mean and standard deviation of z0, each of shape (..., latent)."""
         inputs = series.values
         if self.sees_gaps:
             inputs = torch.cat([inputs, series.gaps(t0)[..., None]], dim=-1)
@@ -128,11 +128,11 @@ class LatentModel(SequenceModel):
         self.decoder: nn.Module
 
     def paths(self, z0: Tensor, times: Tensor) -> Tensor:
-        """The latent states (*batch, n, latent) at times (*batch, n) of paths from z0."""
+        """The latent states (..., n, latent) at times (..., n) of paths from z0."""
         raise NotImplementedError
 
     def posterior(self, series: Series) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of q(z0 | x), each of shape (*batch, latent)."""
+        """Mean and standard deviation of q(z0 | x), each of shape (..., latent)."""
         found: tuple[Tensor, Tensor] = self.encoder(series, self.t0)
         return found
 
@@ -141,10 +141,10 @@ class LatentModel(SequenceModel):
 
         Args:
             series: what was observed.
-            draws: standard normal noise for z0, shape (*batch, latent).
+            draws: standard normal noise for z0, shape (..., latent).
 
         Returns:
-            E_q log p(x | z0), from the one draw, and KL(q(z0 | x) ‖ N(0, I)), both (*batch,).
+            E_q log p(x | z0), from the one draw, and KL(q(z0 | x) ‖ N(0, I)), both (...).
 
         Source: paper Appendix E; Kingma and Welling 2014.
         """

@@ -36,15 +36,15 @@ class RNNForecaster(SequenceModel):
         self.head = Affine(units, dim)
 
     def between(self, h: Tensor, gap: Tensor) -> Tensor:
-        """The hidden state at the next observation, (*batch, units), after a gap (*batch,)."""
+        """The hidden state at the next observation, (..., units), after a gap (...)."""
         return h
 
     def walk(self, series: Series, next_gaps: Tensor) -> tuple[Tensor, Tensor]:
-        """Predictions after each observation, (*batch, n, dim), and the last hidden state.
+        """Predictions after each observation, (..., n, dim), and the last hidden state.
 
         Args:
             series: what is read.
-            next_gaps: from each observation to the next, shape (*batch, n).
+            next_gaps: from each observation to the next, shape (..., n).
         """
         inputs = series.values
         if self.sees_gaps:

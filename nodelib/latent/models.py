@@ -83,7 +83,7 @@ class LatentODE(LatentModel):
         return self.solver.nfe_backward
 
     def field(self, t: Tensor, z: Tensor) -> Tensor:
-        """dz/dt, for z of shape (*batch, latent)."""
+        """dz/dt, for z of shape (..., latent)."""
         slope: Tensor = self.dynamics(z)
         return slope
 
@@ -98,11 +98,11 @@ class LatentODE(LatentModel):
 
         Args:
             series: what was observed between t0 and `end`.
-            z0: the states at t0, shape (*batch, latent), such as draws from the posterior.
+            z0: the states at t0, shape (..., latent), such as draws from the posterior.
             end: when the observation ended.
 
         Returns:
-            log p(times | z0) and log p(values | times, z0) in nats, each (*batch,), and the path.
+            log p(times | z0) and log p(values | times, z0) in nats, each (...), and the path.
 
         Source: paper §5, "Poisson Process likelihoods".
         """

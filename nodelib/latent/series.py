@@ -19,9 +19,9 @@ class Series:
     """A batch of sequences, each with its own times; shorter ones are padded.
 
     Attributes:
-        times: increasing in each sequence, shape (*batch, n).
-        values: what was observed, shape (*batch, n, dim).
-        observed: where there is an observation, shape (*batch, n), bool; `None`: everywhere.
+        times: increasing in each sequence, shape (..., n).
+        values: what was observed, shape (..., n, dim).
+        observed: where there is an observation, shape (..., n), bool; `None`: everywhere.
             Padding follows the observations and repeats the last time.
 
     Example:
@@ -116,13 +116,13 @@ class Series:
 
     @property
     def count(self) -> Tensor:
-        """The number of observations of each sequence, shape (*batch,)."""
+        """The number of observations of each sequence, shape (...)."""
         if self.observed is None:
             return torch.full(self.times.shape[:-1], self.times.shape[-1])
         return self.observed.sum(-1)
 
     def gaps(self, t0: float) -> Tensor:
-        """The time since the observation before, or for the first since t0: shape (*batch, n)."""
+        """The time since the observation before, or for the first since t0: shape (..., n)."""
         return self.times.diff(dim=-1, prepend=torch.full_like(self.times[..., :1], t0))
 
     def map(self, change: Any) -> "Series":
@@ -135,7 +135,7 @@ class Series:
         return self.map(lambda tensor: tensor.to(device))
 
     def summed(self, terms: Tensor) -> Tensor:
-        """The sum over the observations of each sequence of terms (*batch, n): shape (*batch,)."""
+        """The sum over the observations of each sequence of terms (..., n): shape (...)."""
         if self.observed is not None:
             terms = torch.where(self.observed, terms, torch.zeros_like(terms))
         return terms.sum(-1)
