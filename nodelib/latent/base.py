@@ -131,6 +131,10 @@ class LatentModel(SequenceModel):
         """The latent states (..., n, latent) at times (..., n) of paths from z0."""
         raise NotImplementedError
 
+    def seen_from(self, z0: Tensor, series: Series, times: Tensor) -> Tensor:
+        """The same, for a path that was observed at the times of a series."""
+        return self.paths(z0, times)
+
     def posterior(self, series: Series) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of q(z0 | x), each of shape (..., latent)."""
         found: tuple[Tensor, Tensor] = self.encoder(series, self.t0)
@@ -161,10 +165,10 @@ class LatentModel(SequenceModel):
     def predict(self, series: Series, times: Tensor, samples: int = 0, seed: int = 0) -> Tensor:
         mean, std = self.posterior(series)
         if not samples:
-            return at_each(self.decoder, self.paths(mean, times))
+            return at_each(self.decoder, self.seen_from(mean, series, times))
         draws = self.drawn(samples, tuple(mean.shape), seed, mean)
-        found = [at_each(self.decoder, self.paths(mean + std * draw, times)) for draw in draws]
-        return torch.stack(found)
+        paths = [self.seen_from(mean + std * draw, series, times) for draw in draws]
+        return torch.stack([at_each(self.decoder, path) for path in paths])
 
     def at_observations(self, series: Series) -> Tensor:
         return self.predict(series, series.times)

@@ -22,8 +22,10 @@ class RNNForecaster(SequenceModel):
         dim: of an observation.
         units: of the hidden state.
         noise: standard deviation of the likelihood.
-        sees_gaps: whether it is told the time from each observation to the next.  If not, it
-            takes all gaps to be equal, the mean one of the sequence.
+        sees_gaps: whether it is told the time from each observation to the next.
+
+    Beyond the data it is rolled out at the mean gap of the sequence, so that it makes no more
+    steps than it has learned to, and its values between those times lie on lines.
 
     Source: paper §5.1, the two baselines.
     """
@@ -72,7 +74,7 @@ class RNNForecaster(SequenceModel):
         return -series.summed(torch.where(first, torch.zeros_like(terms), terms))
 
     def predict(self, series: Series, times: Tensor, samples: int = 0, seed: int = 0) -> Tensor:
-        clock = times if self.sees_gaps else self._even(series, float(times.max()))
+        clock = self._even(series, float(times.max()))
         if not samples:
             return self._when(times, clock, self._roll(series, clock, None))
         shape = (*clock.shape, self.dim)
@@ -111,8 +113,6 @@ class RNNForecaster(SequenceModel):
 
     def _when(self, times: Tensor, clock: Tensor, values: Tensor) -> Tensor:
         """Values at the times, linear between those of the clock."""
-        if clock is times:
-            return values
         right = torch.searchsorted(clock, times.contiguous()).clamp(1, clock.shape[-1] - 1)
         before, after = clock.gather(-1, right - 1), clock.gather(-1, right)
         share = ((times - before) / (after - before))[..., None]
@@ -148,9 +148,3 @@ class ODERNN(RNNForecaster):
 
         ends: Tensor = self.solver.solve(slope, h, torch.tensor([0.0, 1.0])).y[-1]
         return ends
-
-    def predict(self, series: Series, times: Tensor, samples: int = 0, seed: int = 0) -> Tensor:
-        if not samples:
-            return self._roll(series, times, None)
-        draws = self.drawn(samples, (*times.shape, self.dim), seed, series.values)
-        return torch.stack([self._roll(series, times, draw) for draw in draws])

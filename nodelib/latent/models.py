@@ -124,6 +124,8 @@ class LatentRNN(LatentModel):
         dim, latent, hidden, units, noise, t0: as for `LatentODE`.
         sees_gaps: whether encoder and step read the times.  If not, a path takes one step for
             each asked time.
+
+    Two half steps are not one whole step here, so a path depends on which times are asked for.
     """
 
     def __init__(
@@ -143,11 +145,23 @@ class LatentRNN(LatentModel):
         self.step = tanh_network(latent + sees_gaps, hidden, latent)
         self.decoder = tanh_network(latent, hidden, dim)
 
-    def paths(self, z0: Tensor, times: Tensor) -> Tensor:
+    def paths(self, z0: Tensor, times: Tensor, observed: Tensor | None = None) -> Tensor:
         gaps = times.diff(dim=-1, prepend=torch.full_like(times[..., :1], self.t0))
         states, z = [], z0
         for k in range(times.shape[-1]):
             inputs = torch.cat([z, gaps[..., k, None]], dim=-1) if self.sees_gaps else z
-            z = z + self.step(inputs)
+            new = z + self.step(inputs)
+            z = new if observed is None else torch.where(observed[..., k, None], new, z)
             states.append(z)
         return torch.stack(states, dim=-2)
+
+    def seen_from(self, z0: Tensor, series: Series, times: Tensor) -> Tensor:
+        """To times after the last observation it steps by way of the observations, as it learned;
+        to others directly."""
+        n = series.times.shape[-1]
+        if not bool((times >= series.times[..., -1:]).all()):
+            return self.paths(z0, times)
+        observed = None
+        if series.observed is not None:  # no step is made at padding
+            observed = torch.cat([series.observed, torch.ones_like(times, dtype=torch.bool)], -1)
+        return self.paths(z0, torch.cat([series.times, times], dim=-1), observed)[..., n:, :]

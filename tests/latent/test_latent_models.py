@@ -161,12 +161,10 @@ def test_the_forecaster_is_the_recurrence_written_out(series, sees_gaps):
     times = torch.tensor([1.3, 1.6, 2.1], dtype=DOUBLE)
     forecasts = model.predict(series, times.expand(6, 3))
     for row in range(6):
-        clock = torch.cat([series.times[row], times])
-        if not sees_gaps:
-            gap = (series.times[row, -1] - series.times[row, 0]) / 6
-            steps = math.ceil(float((2.1 - series.times[row, -1]) / gap))
-            ticks = series.times[row, -1] + gap * torch.arange(1, steps + 1)
-            clock = torch.cat([series.times[row], ticks])
+        gap = (series.times[row, -1] - series.times[row, 0]) / 6
+        steps = math.ceil(float((2.1 - series.times[row, -1]) / gap))
+        ticks = series.times[row, -1] + gap * torch.arange(1, steps + 1)
+        clock = torch.cat([series.times[row], ticks])
         h, loss, outs = torch.zeros(25, dtype=DOUBLE), 0.0, []
         for k in range(len(clock) - 1):
             x = series.values[row, k] if k < 7 else outs[-1]
@@ -181,12 +179,9 @@ def test_the_forecaster_is_the_recurrence_written_out(series, sees_gaps):
         assert torch.allclose(losses[row], loss)
         assert torch.allclose(expected[row, 1:], torch.stack(outs[:6]))
         rolled = torch.stack(outs[6:])
-        if not sees_gaps:
-            for axis in range(2):
-                wanted = interpolated(times, clock[7:], rolled[:, axis])
-                assert torch.allclose(forecasts[row, :, axis], wanted)
-        else:
-            assert torch.allclose(forecasts[row], rolled)
+        for axis in range(2):
+            wanted = interpolated(times, clock[7:], rolled[:, axis])
+            assert torch.allclose(forecasts[row, :, axis], wanted)
 
 
 def interpolated(times, ticks, values):
@@ -240,7 +235,8 @@ def test_samples_spread_as_the_posterior_does(series):
 def test_a_forecaster_spreads_by_its_own_noise(series):
     with seeded(9):
         model = RNNForecaster(2, noise=NOISE, sees_gaps=True).double()
-    times = torch.tensor([1.3, 1.6, 2.1], dtype=DOUBLE).expand(6, 3)
+    last, gap = series.times[:, -1:], (series.times[:, -1:] - series.times[:, :1]) / 6
+    times = last + gap * torch.arange(1, 4)
     ways, guess = model.predict(series, times, samples=50), model.predict(series, times)
     assert torch.allclose(ways[:, :, 0], guess[:, 0].expand(50, -1, -1))
     assert float(ways[:, :, 2].detach().std(0).mean()) > 0
@@ -256,6 +252,17 @@ def test_a_latent_rnn_steps_once_an_observation(series):
         gap = series.times[:, k : k + 1] - before
         z, before = z + model.step(torch.cat([z, gap], 1)), series.times[:, k : k + 1]
         assert torch.allclose(states[:, k], z)
+
+
+def test_a_latent_rnn_goes_on_from_the_observations_that_it_knows(series):
+    with seeded(11):
+        model = LatentRNN(2, noise=NOISE).double()
+    later = torch.tensor([1.3, 1.7], dtype=DOUBLE).expand(6, 2)
+    mean, _ = model.posterior(series)
+    whole = model.paths(mean, torch.cat([series.times, later], 1))
+    assert torch.allclose(model.predict(series, later), model.decoder(whole[:, 7:]))
+    early = series.times[:, :3] + 1e-3
+    assert torch.allclose(model.predict(series, early), model.decoder(model.paths(mean, early)))
 
 
 def test_the_sizes_are_the_papers():
