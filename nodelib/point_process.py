@@ -5,7 +5,8 @@ integral is one more state of the same solve (paper §5).
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from scipy.stats import kstest
@@ -29,7 +30,8 @@ class EventError(ValueError):
     """Events, or a rate, are not what a point process has; the message says why."""
 
 
-class PoissonPath(NamedTuple):
+@dataclass(frozen=True)
+class PoissonPath:
     """A solve that carried an intensity along.
 
     Attributes:

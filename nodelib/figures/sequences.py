@@ -1,8 +1,9 @@
 """Time series and events: data, forecasts, latent paths, rates (chapter 6)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +17,8 @@ from nodelib.figures.style import COLORS, array
 __all__ = ["Curve", "event_rates", "latent_graph", "planes"]
 
 
-class Curve(NamedTuple):
+@dataclass(frozen=True)
+class Curve:
     """What a panel of `planes` shows: points (n, 2) with a look of the book.
 
     Attributes:
@@ -101,11 +103,12 @@ def _limits(panels: Sequence[Sequence[Curve]], equal: bool) -> Sequence[float]:
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
-    for points, look, label in curves:
+    for curve in curves:
+        points = curve.points
         several = array(points if points.dim() == 3 else points[None])
         for number, one in enumerate(several):
-            shown = label if label and number == 0 else None
-            axes.plot(one[:, 0], one[:, 1], label=shown, **LOOKS[look])
+            shown = curve.label if curve.label and number == 0 else None
+            axes.plot(one[:, 0], one[:, 1], label=shown, **LOOKS[curve.look])
 
 
 def event_rates(

@@ -72,7 +72,7 @@ class SequenceModel(SideBySide):
         raise NotImplementedError
 
     def drawn(self, samples: int, shape: tuple[int, ...], seed: int, like: Tensor) -> Tensor:
-        """Standard normal noise (samples, *shape), the same on every device."""
+        """Standard normal noise of this shape for each sample, the same on every device."""
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(samples, *shape, generator=generator).to(like)
 
