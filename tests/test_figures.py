@@ -253,6 +253,10 @@ def test_a_given_view_is_kept() -> None:
     (axes,) = figures.planes({"": [panel]}, view=(-1, 2, -3, 4), legend=0).axes
     assert axes.get_xlim() == (-1, 2)
     assert axes.get_ylim() == (-3, 4)
+    assert len(axes.get_xticks()) == 0
+    (axes,) = figures.planes({"": [panel]}, equal=False, labels=("time", "value")).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("time", "value")
+    assert len(axes.get_xticks()) > 1
 
 
 def test_event_rates_draws_rates_above_a_tick_for_each_event() -> None:

@@ -48,6 +48,7 @@ def planes(
     titles: Sequence[str] = (),
     *,
     equal: bool = True,
+    labels: tuple[str, str] | None = None,
     view: Sequence[float] | None = None,
     legend: int = 4,
     size: float = 2.0,
@@ -58,6 +59,7 @@ def planes(
         rows: for the name of each row its panels, each a list of curves.
         titles: of the columns.
         equal: whether both axes have one scale.
+        labels: of the axes, which then have ticks; `None`: they are coordinates of the plane.
         view: left, right, bottom and top of all panels; `None`: each column its own.
         legend: entries in a row of the legend under the panels; 0 for no legend.
         size: of a panel, in inches.
@@ -71,12 +73,16 @@ def planes(
     for (name, panels), line in zip(rows.items(), table, strict=True):
         for curves, axes, part in zip(panels, line, limits, strict=True):
             _draw(axes, curves)
-            axes.set(xlim=part[:2], ylim=part[2:], xticks=[], yticks=[])
+            axes.set(xlim=part[:2], ylim=part[2:])
+            if labels is None:
+                axes.set(xticks=[], yticks=[])
+            else:
+                axes.set_xlabel(labels[0])
             if equal:
                 axes.set_aspect("equal")
             axes.spines[:].set_visible(True)
             axes.spines[:].set_color(COLORS["pale"])
-        line[0].set_ylabel(name)
+        line[0].set_ylabel(name or (labels[1] if labels else ""))
     for title, axes in zip(titles, table[0], strict=False):
         axes.set_title(title, fontsize=9.5, loc="center")
     if legend:
