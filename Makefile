@@ -9,7 +9,7 @@ RUN := .venv/bin/python
 
 help: ## list the targets
 	@echo "make book       build the website and print where it is"
-	@echo "make test       everything that continuous integration runs (about 15 minutes)"
+	@echo "make test       everything that continuous integration runs (about 18 minutes)"
 	@echo "make test-long  the same, and the tests that take longer (about 40 minutes)"
 	@echo "make bench      measure nodelib beside other solvers (about 10 minutes; ONLY=latent for one)"
 	@echo "make execute    run every chapter and store its outputs (ONLY=01 for one chapter)"

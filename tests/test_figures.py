@@ -254,6 +254,7 @@ def test_a_given_view_is_kept() -> None:
     assert axes.get_xlim() == (-1, 2)
     assert axes.get_ylim() == (-3, 4)
     assert len(axes.get_xticks()) == 0
+    panel = [figures.Curve(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), "model", "one")]
     (axes,) = figures.planes({"": [panel]}, equal=False, labels=("time", "value")).axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time", "value")
     assert len(axes.get_xticks()) > 1
