@@ -148,7 +148,9 @@ class SolverLayer(nn.Module):
                 rejected=stats[0].rejected + stats[1].rejected,
             )
         states = [
-            state.expand(-1, wanted.shape[1], -1).reshape(*times.shape, *part.shape[len(batch) :])
+            state.expand(-1, wanted.shape[1], -1)
+            .reshape(*times.shape, *part.shape[len(batch) :])
+            .to(part.dtype)
             for state, part in zip(found, parts, strict=True)
         ]
         return tuple(states) if is_tuple else states[0]

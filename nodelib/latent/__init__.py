@@ -3,6 +3,7 @@
 from nodelib.latent.base import (
     LatentModel,
     RecognitionRNN,
+    SequenceError,
     SequenceModel,
     at_each,
     log_normal,
@@ -19,6 +20,7 @@ __all__ = [
     "LatentRNN",
     "RNNForecaster",
     "RecognitionRNN",
+    "SequenceError",
     "SequenceModel",
     "Series",
     "SeriesError",

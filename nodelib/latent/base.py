@@ -9,7 +9,18 @@ from torch import Tensor, nn
 from nodelib.latent.series import Series
 from nodelib.runs import Affine, SideBySide
 
-__all__ = ["LatentModel", "RecognitionRNN", "SequenceModel", "at_each", "log_normal"]
+__all__ = [
+    "LatentModel",
+    "RecognitionRNN",
+    "SequenceError",
+    "SequenceModel",
+    "at_each",
+    "log_normal",
+]
+
+
+class SequenceError(ValueError):
+    """A model of sequences cannot be built or used as asked; the message says what to change."""
 
 
 def log_normal(x: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
@@ -38,6 +49,31 @@ class SequenceModel(SideBySide):
     dim: int
     latent: int = 0
     noise: Any
+
+    def __init__(self, dim: int, noise: float, **sizes: int) -> None:
+        super().__init__()
+        for name, value in {"dim": dim, **sizes}.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise SequenceError(f"{name} is {value!r}, but it must be an integer, 1 or more.")
+        if not 0 < noise < float("inf"):
+            raise SequenceError(
+                f"noise is {noise!r}, but the standard deviation of the observations is positive. "
+                "If they have no noise, give the accuracy that you ask for."
+            )
+        self.dim, self.noise = dim, noise
+
+    def checked(self, series: Series) -> Series:
+        """The series, if its observations are of the model's size.
+
+        Raises:
+            SequenceError: they are not.
+        """
+        if series.values.shape[-1] != self.dim:
+            raise SequenceError(
+                f"The observations have {series.values.shape[-1]} numbers each, but the model was "
+                f"made for dim={self.dim}."
+            )
+        return series
 
     def forward(self, series: Series, draws: Tensor, kl_weight: float = 1.0) -> Tensor:
         """The loss of each sequence in nats, shape (...): minus a log-likelihood or a bound.
@@ -122,8 +158,8 @@ class LatentModel(SequenceModel):
     """
 
     def __init__(self, dim: int, latent: int, noise: float, t0: float) -> None:
-        super().__init__()
-        self.dim, self.latent, self.noise, self.t0 = dim, latent, noise, t0
+        super().__init__(dim, noise, latent=latent)
+        self.latent, self.t0 = latent, t0
         self.encoder: RecognitionRNN
         self.decoder: nn.Module
 
@@ -137,7 +173,7 @@ class LatentModel(SequenceModel):
 
     def posterior(self, series: Series) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of q(z0 | x), each of shape (..., latent)."""
-        found: tuple[Tensor, Tensor] = self.encoder(series, self.t0)
+        found: tuple[Tensor, Tensor] = self.encoder(self.checked(series), self.t0)
         return found
 
     def elbo(self, series: Series, draws: Tensor) -> tuple[Tensor, Tensor]:

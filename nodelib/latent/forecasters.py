@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.latent.base import SequenceModel, at_each, log_normal
+from nodelib.latent.base import SequenceError, SequenceModel, at_each, log_normal
 from nodelib.latent.series import Series
 from nodelib.layer import SolverLayer
 from nodelib.runs import Affine, tanh_network
@@ -31,8 +31,8 @@ class RNNForecaster(SequenceModel):
     """
 
     def __init__(self, dim: int, units: int = 25, *, noise: float, sees_gaps: bool = False) -> None:
-        super().__init__()
-        self.dim, self.units, self.noise, self.sees_gaps = dim, units, noise, sees_gaps
+        super().__init__(dim, noise, units=units)
+        self.units, self.sees_gaps = units, sees_gaps
         self.read = Affine(dim + sees_gaps, units)
         self.keep = Affine(units, units)
         self.head = Affine(units, dim)
@@ -48,7 +48,7 @@ class RNNForecaster(SequenceModel):
             series: what is read.
             next_gaps: from each observation to the next, shape (..., n).
         """
-        inputs = series.values
+        inputs = self.checked(series).values
         if self.sees_gaps:
             inputs = torch.cat([inputs, next_gaps[..., None]], dim=-1)
         read = at_each(self.read, inputs)
@@ -74,6 +74,8 @@ class RNNForecaster(SequenceModel):
         return -series.summed(torch.where(first, torch.zeros_like(terms), terms))
 
     def predict(self, series: Series, times: Tensor, samples: int = 0, seed: int = 0) -> Tensor:
+        if bool((times <= series.times[..., -1:]).any()):
+            raise SequenceError("A forecaster predicts times after the last observation only.")
         clock = self._even(series, float(times.max()))
         if not samples:
             return self._when(times, clock, self._roll(series, clock, None))
@@ -85,6 +87,11 @@ class RNNForecaster(SequenceModel):
     def _even(self, series: Series, end: float) -> Tensor:
         """Times after the last observation at the mean gap of each sequence, up to the end."""
         first, last = series.times[..., :1], series.times[..., -1:]
+        if bool((series.count < 2).any()):
+            raise SequenceError(
+                "A forecaster is rolled out at the mean gap of a sequence, but one of them has a "
+                "single observation. Leave it out."
+            )
         gap = (last - first) / (series.count.to(last)[..., None] - 1)
         steps = max(2, int(torch.ceil((end - last) / gap).max()))
         return last + gap * torch.arange(1, steps + 1).to(last)

@@ -6,7 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodelib.latent.base import LatentModel, RecognitionRNN, at_each, log_normal
+from nodelib.latent.base import (
+    LatentModel,
+    RecognitionRNN,
+    SequenceError,
+    at_each,
+    log_normal,
+)
 from nodelib.latent.series import Series
 from nodelib.layer import SolverLayer
 from nodelib.ode.options import AdjointOptions, Options
@@ -104,9 +110,13 @@ class LatentODE(LatentModel):
         Returns:
             log p(times | z0) and log p(values | times, z0) in nats, each (...), and the path.
 
+        Raises:
+            SequenceError: the model was made without an intensity.
+
         Source: paper §5, "Poisson Process likelihoods".
         """
-        assert self.log_intensity is not None, "the model needs intensity=True"
+        if self.log_intensity is None:
+            raise SequenceError("The model has no intensity. Make it with intensity=True.")
         path = poisson_path(
             self.solver, self.field, self.log_intensity, z0, series.times, (self.t0, end)
         )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nodelib.latent.base import SequenceModel
+from nodelib.latent.base import SequenceError, SequenceModel
 from nodelib.latent.forecasters import ODERNN, RNNForecaster
 from nodelib.latent.models import LatentODE, LatentRNN
 
@@ -25,6 +25,11 @@ def paper_sequence_model(kind: str, dim: int = 2, **settings: Any) -> SequenceMo
             "latent_rnn" or "ode_rnn".
         dim: of an observation.
         settings: passed on, at least `noise`.
+
+    Raises:
+        SequenceError: there is no such kind, or a setting is out of range.
     """
+    if kind not in KINDS:
+        raise SequenceError(f"There is no model {kind!r}. Choose one of {', '.join(KINDS)}.")
     build, own = KINDS[kind]
     return build(dim, **{**own, **settings})

@@ -13,6 +13,7 @@ from nodelib.latent import (
     LatentODE,
     LatentRNN,
     RNNForecaster,
+    SequenceError,
     Series,
     SeriesError,
     log_normal,
@@ -307,3 +308,28 @@ def test_a_table_becomes_series():
         Series.from_rows(rows, key="who", time="when", values=["z"])
     with pytest.raises(SeriesError, match="no number"):
         Series.from_rows([{**rows[0], "x": ""}], key="who", time="when", values=["x"])
+
+
+ONE = Series(torch.tensor([[0.5]]), torch.zeros(1, 1, 2))
+LATER = torch.tensor([[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: LatentODE(2, noise=0.0), "noise is 0.0"),
+        (lambda: LatentODE(2, latent=0, noise=0.1), "latent is 0"),
+        (lambda: RNNForecaster(0, noise=0.1), "dim is 0"),
+        (lambda: LatentODE(3, noise=0.1).predict(ONE, LATER), "2 numbers each.*dim=3"),
+        (lambda: RNNForecaster(2, noise=0.1).predict(ONE, LATER), "single observation"),
+        (lambda: RNNForecaster(2, noise=0.1).predict(ONE, 0.1 * LATER), "after the last"),
+        (
+            lambda: LatentODE(2, noise=0.1).joint_log_likelihood(ONE, torch.zeros(1, 4), 1.0),
+            "intensity=True",
+        ),
+        (lambda: paper_sequence_model("gru", noise=0.1), "no model 'gru'. Choose one of rnn,"),
+    ],
+)
+def test_what_a_model_cannot_do_is_refused(wrong, said):
+    with pytest.raises(SequenceError, match=said):
+        wrong()
