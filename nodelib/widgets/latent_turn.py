@@ -34,6 +34,7 @@ class LatentTurn(BookWidget):
         traitlets.TraitError: another model, an empty view, or a coordinate or stop out of range.
 
     Example:
+        >>> import torch
         >>> model = LatentODE(2, noise=0.3)
         >>> LatentTurn(model, torch.zeros(4), torch.zeros(1, 2), 2.0, view=(-9, 9, -6, 6))
         Interactive figure: a decoded spiral, latent coordinate 1 at 0.
