@@ -115,7 +115,8 @@ class SolverLayer(nn.Module):
             y0: the states at t0, shape (batch, rest), each one dimension or several; or a tuple of
                 such tensors.
             t0: one time for all.
-            times: shape (batch, n), in any order, also repeated or equal to t0.
+            times: shape (batch, n), in any order, also repeated or equal to t0; they get no
+                gradient.
 
         Returns:
             The states, shape (batch, n, rest); a tuple of such if y0 is a tuple.

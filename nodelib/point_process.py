@@ -170,6 +170,8 @@ def uniformity(integrals: Tensor, total: Tensor | float) -> float:
 class IntensityODE(SideBySide):
     """One path dz/dt = f(z) from a learned start, whose state says the rate: λ(t) = exp g(z(t)).
 
+    For f, time is measured in tenths of the interval, so that its first weights suit any.
+
     Args:
         latent: size of z.
         hidden: units of f and g, one hidden layer each.
@@ -199,17 +201,16 @@ class IntensityODE(SideBySide):
         """Evaluations of the dynamics in the last solve; 0 before the first."""
         return self.solver.nfe
 
+    def field(self, t: Tensor, z: Tensor) -> Tensor:
+        """dz/dt, for z of shape (..., latent)."""
+        slope: Tensor = self.dynamics(z) / ((self.interval[1] - self.interval[0]) / 10)
+        return slope
+
     def path(self, times: Tensor) -> PoissonPath:
         """The path at times (..., n), each as if it were a batch of one: see `poisson_path`."""
-        unit = (self.interval[1] - self.interval[0]) / 10
-
-        def field(t: Tensor, z: Tensor) -> Tensor:
-            slope: Tensor = self.dynamics(z) / unit
-            return slope
-
         return poisson_path(
             self.solver,
-            field,
+            self.field,
             self.log_intensity,
             self.start,
             times.unsqueeze(-2),

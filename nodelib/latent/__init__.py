@@ -6,6 +6,7 @@ from nodelib.latent.base import (
     SequenceError,
     SequenceModel,
     at_each,
+    kl_from_prior,
     log_normal,
 )
 from nodelib.latent.forecasters import ODERNN, RNNForecaster
@@ -25,6 +26,7 @@ __all__ = [
     "Series",
     "SeriesError",
     "at_each",
+    "kl_from_prior",
     "log_normal",
     "paper_sequence_model",
 ]

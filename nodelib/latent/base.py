@@ -15,6 +15,7 @@ __all__ = [
     "SequenceError",
     "SequenceModel",
     "at_each",
+    "kl_from_prior",
     "log_normal",
 ]
 
@@ -28,6 +29,11 @@ def log_normal(x: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
     scale = torch.as_tensor(std).to(x)
     scaled = (x - mean) / scale
     return (-0.5 * scaled.square() - scale.log() - 0.5 * log(2 * pi)).sum(-1)
+
+
+def kl_from_prior(mean: Tensor, std: Tensor) -> Tensor:
+    """KL(N(mean, std²) ‖ N(0, 1)) in nats of each coordinate by itself, shaped like mean."""
+    return 0.5 * (mean.square() + std.square() - 2 * std.log() - 1)
 
 
 def at_each(network: nn.Module, x: Tensor) -> Tensor:
@@ -191,8 +197,7 @@ class LatentModel(SequenceModel):
         mean, std = self.posterior(series)
         decoded = at_each(self.decoder, self.paths(mean + std * draws, series.times))
         fit = series.summed(log_normal(series.values, decoded, self.noise))
-        kl = 0.5 * (mean.square() + std.square() - 2 * std.log() - 1).sum(-1)
-        return fit, kl
+        return fit, kl_from_prior(mean, std).sum(-1)
 
     def forward(self, series: Series, draws: Tensor, kl_weight: float = 1.0) -> Tensor:
         fit, kl = self.elbo(series, draws)

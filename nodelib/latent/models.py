@@ -156,6 +156,7 @@ class LatentRNN(LatentModel):
         self.decoder = tanh_network(latent, hidden, dim)
 
     def paths(self, z0: Tensor, times: Tensor, observed: Tensor | None = None) -> Tensor:
+        """The latent states (..., n, latent): a step for each time, none where not observed."""
         gaps = times.diff(dim=-1, prepend=torch.full_like(times[..., :1], self.t0))
         states, z = [], z0
         for k in range(times.shape[-1]):

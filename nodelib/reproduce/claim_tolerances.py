@@ -13,12 +13,12 @@ from nodelib.reproduce.sequence_training import (
     ALL,
     VALIDATION,
     held_out,
-    root_mean_square,
     trained_sequence,
 )
 from nodelib.reproduce.table2 import TABLE_2
 from nodelib.reproduce.target import Bench, Criterion, Protocol, Target
 from nodelib.training import error_rate
+from nodelib.training.sequences import root_mean_square
 
 __all__ = ["TOLERANCES"]
 
@@ -40,7 +40,7 @@ def forecasts(config: Mapping[str, Any], seed: int, bench: Bench) -> tuple[Any, 
     model = model.to(bench.device)
 
     def score(model: Any) -> float:
-        return root_mean_square(model.predict(seen, when) - clean.to(bench.device))
+        return float(root_mean_square(model.predict(seen, when) - clean.to(bench.device)))
 
     return model, model.solver, score
 

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from nodelib import published
 from nodelib.data import Spirals, spirals
-from nodelib.latent import LatentModel, SequenceModel, Series, log_normal, paper_sequence_model
+from nodelib.latent import (
+    LatentModel,
+    SequenceModel,
+    Series,
+    kl_from_prior,
+    log_normal,
+    paper_sequence_model,
+)
 from nodelib.ledger import fingerprint
 from nodelib.odenet import parameter_count
 from nodelib.reproduce.meters import relative_error
@@ -20,6 +27,7 @@ from nodelib.reproduce.swaps import TorchdiffeqLayer, alternatives
 from nodelib.reproduce.target import Bench
 from nodelib.runs import alone, together
 from nodelib.training import BestSoFar, Forecasting, History, Recipe, random_stream, seeded, train
+from nodelib.training.sequences import root_mean_square
 
 __all__ = [
     "Held",
@@ -27,7 +35,6 @@ __all__ = [
     "held_out",
     "measure_sequence",
     "publish_sequence",
-    "root_mean_square",
     "settings_of",
     "trained_sequence",
 ]
@@ -66,20 +73,13 @@ def settings_of(data: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(data, values, strict=True)) for values in product(*data.values())]
 
 
-def root_mean_square(difference: Tensor) -> float:
-    """√ of the mean square over everything: per coordinate, not per point."""
-    return float(difference.square().mean().sqrt())
-
-
-def trained_sequences(
-    training: Mapping[str, Any], bench: Bench
-) -> tuple[SequenceModel, BestSoFar, History]:
+def trained_sequences(training: Mapping[str, Any], bench: Bench) -> tuple[SequenceModel, History]:
     """All runs of a training, with their best weights: from a checkpoint, or trained now.
 
     Args:
         training: "model" and "n", the observations; "data", whose `settings_of`, with each of the
-            "seeds", are the runs; "recipe", "batch_size", "iterations", "evaluations", "kl_weight",
-            and "solver", its settings.
+            "seeds", are the runs; "recipe", "batch_size", "iterations", "evaluations" and
+            "kl_weight".
 
     Raises:
         OutOfTimeError: the bench's time is up before the training is done.
@@ -91,7 +91,7 @@ def trained_sequences(
     models = []
     for setting, seed in pairs:
         with seeded(seed):
-            models.append(built(training, setting))
+            models.append(paper_sequence_model(training["model"], noise=setting["noise"]))
     joint: Any = together(models)
     joint.noise = torch.tensor([setting["noise"] for setting, _ in pairs]).reshape(-1, 1, 1, 1)
     if training["model"] == "latent_ode":
@@ -115,14 +115,7 @@ def trained_sequences(
         budget=bench.budget,
         progress=bench.progress,
     )
-    return best.restore(), best, history
-
-
-def built(training: Mapping[str, Any], setting: Mapping[str, Any]) -> Any:
-    """An untrained model, whose likelihood has the noise of the data."""
-    return paper_sequence_model(
-        training["model"], noise=setting["noise"], **training.get("solver", {})
-    )
+    return best.restore(), history
 
 
 def each_run_norm(z: Tensor) -> Tensor:
@@ -140,7 +133,7 @@ def trained_sequence(
 ) -> tuple[Any, list[float], History]:
     """The model of one setting and seed, its validation errors by epoch, and the history."""
     training = config["training"]
-    joint, _, history = trained_sequences(training, bench)
+    joint, history = trained_sequences(training, bench)
     place = settings_of(training["data"]).index(config["setting"]) * len(training["seeds"])
     number = place + training["seeds"].index(seed)
     model: Any = alone(joint, number)
@@ -189,28 +182,28 @@ def forecast_scores(
     index = (seen.times.cpu() / spacing).round().long()[:, 1:, None].expand(-1, -1, 2)
     true = data.clean.gather(1, index).to(device)
     found: dict[str, float | list[float]] = {
-        "rmse_beyond_clean": root_mean_square(guess - clean),
-        "rmse_beyond_noisy": root_mean_square(guess - noisy),
-        "rmse_inside_clean": root_mean_square(inside - true),
-        "rmse_inside_noisy": root_mean_square(inside - seen.values[:, 1:]),
+        "rmse_beyond_clean": float(root_mean_square(guess - clean)),
+        "rmse_beyond_noisy": float(root_mean_square(guess - noisy)),
+        "rmse_inside_clean": float(root_mean_square(inside - true)),
+        "rmse_inside_noisy": float(root_mean_square(inside - seen.values[:, 1:])),
     }
     errors = (guess - clean).square().mean(-1)
-    by_turn = [float(errors[:, k : k + 10].mean().sqrt()) for k in range(0, errors.shape[1], 10)]
-    found["rmse_first_tenth_clean"] = by_turn[0]
+    by_tenth = [float(errors[:, k : k + 10].mean().sqrt()) for k in range(0, errors.shape[1], 10)]
+    found["rmse_first_tenth_clean"] = by_tenth[0]
     if isinstance(model, LatentModel):
         mean, std = model.posterior(seen)
-        kl = 0.5 * (mean.square() + std.square() - 2 * std.log() - 1).mean(0)
+        kl = kl_from_prior(mean, std).mean(0)
         found["kl"] = float(kl.sum())
         found["active_dimensions"] = float((kl > 0.1).sum())
         grid = data.times[: data.window].expand(len(data), -1).to(device)
         whole = model.predict(seen, grid) - data.clean[:, : data.window].to(device)
-        found["rmse_window_clean"] = root_mean_square(whole)
+        found["rmse_window_clean"] = float(root_mean_square(whole))
     if sampled:
         ways = model.predict(seen, when, samples=SAMPLES, seed=seed)
         low, high = covering(ways, model.noise)
         found["log_likelihood_beyond"] = mixture(ways, noisy, model.noise)
         found["coverage_beyond"] = float(((noisy > low) & (noisy < high)).float().mean())
-        found["rmse_by_tenth"] = by_turn
+        found["rmse_by_tenth"] = by_tenth
     return found
 
 
@@ -240,14 +233,14 @@ def sequence_swaps(model: Any, test: Held, device: torch.device) -> dict[str, fl
     when = times.expand(len(clean), -1)
     with torch.no_grad():
         forecast = model.predict(seen, when)
-        error = root_mean_square(forecast - clean)
+        error = float(root_mean_square(forecast - clean))
     exact = copy.deepcopy(model).double()
     doubled = seen.map(lambda x: x.double() if x.is_floating_point() else x)
     changes, distances = [], []
     for way in alternatives(model.solver.rtol).values():
         with exact.solver.solved_by(**way), torch.no_grad():
             other = exact.predict(doubled, when.double())
-            changes.append(abs(root_mean_square(other - clean) / error - 1))
+            changes.append(abs(float(root_mean_square(other - clean)) / error - 1))
             distances.append(relative_error(forecast, other))
     return {
         "swap_metric_change": max(changes),

@@ -68,7 +68,7 @@ def test_the_best_weights_are_those_of_the_best_epoch(bench):
     times, _, noisy = held.spirals.beyond
     with torch.no_grad():
         found = model.predict(held.series, times.expand(100, -1)) - noisy
-    assert sequences.root_mean_square(found) == pytest.approx(min(errors), rel=1e-5)
+    assert float(sequences.root_mean_square(found)) == pytest.approx(min(errors), rel=1e-5)
     whole = sequences.trained_sequence(config, 11, Bench(CPU, progress=False))[0]
     for one, other in zip(model.parameters(), whole.parameters(), strict=True):
         assert torch.equal(one, other), "from the checkpoint, or trained anew"
@@ -84,7 +84,7 @@ def test_a_cell_of_the_grid_has_its_own_noise_and_data(bench):
         "scale": 0.2,
         "sampling": "in a row",
     }
-    joint, _, _ = sequences.trained_sequences(config["training"], bench)
+    joint, _ = sequences.trained_sequences(config["training"], bench)
     assert joint.runs == (16,)
     assert joint.noise.flatten().tolist() == pytest.approx([0.1] * 8 + [0.3] * 8)
     model, _, _ = sequences.trained_sequence(config, 11, bench)
