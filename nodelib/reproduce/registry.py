@@ -1,6 +1,8 @@
 """All that there is to reproduce, most wanted first."""
 
 from nodelib.reproduce.claim_backwards import BACKWARDS
+from nodelib.reproduce.claim_batches import BATCHES
+from nodelib.reproduce.claim_device import ON_THE_GPU
 from nodelib.reproduce.claim_inputs import EACH_INPUT
 from nodelib.reproduce.claim_ordering import ORDERING
 from nodelib.reproduce.claim_tolerances import TOLERANCES
@@ -27,10 +29,12 @@ CLAIMS = (
     BLACK_BOX,
     THEOREM_1,
     COST,
+    BATCHES,
     UNIQUE,
     TOLERANCES,
     BACKWARDS,
     SPECIAL_CASES,
+    ON_THE_GPU,
     EFFICIENCY,
     EACH_INPUT,
     ORDERING,
