@@ -1,4 +1,4 @@
-"""MyST roles as plain Markdown: references, citations, glued values, code and mathematics."""
+"""MyST roles as plain Markdown: references, citations, terms, values, code and mathematics."""
 
 from __future__ import annotations
 
@@ -73,6 +73,12 @@ def _cite(template: str, separator: str, around: str) -> Role:
     return role
 
 
+def _term(converter: Converter, content: str) -> str:
+    """Return the shown text of a term of the glossary, which no copy has."""
+    title, term = _explicit(content)
+    return title or term
+
+
 def _glued(converter: Converter, content: str) -> str:
     """Return a value that the notebook glued, formatted when ``content`` is "name:format"."""
     name, _, form = content.partition(":")
@@ -100,4 +106,5 @@ ROLES: dict[str, Role] = {
     "cite:t": _cite("{authors} ({year})", ", ", "{}"),
     "doc": _document,
     "math": lambda _, content: f"${content}$",
+    "term": _term,
 }

@@ -306,6 +306,15 @@ def test_code_roles_targets_and_comments(convert: Convert) -> None:
     assert said.endswith("The end.")
 
 
+def test_a_term_of_the_glossary_is_shown_as_text(convert: Convert) -> None:
+    said = convert(
+        "# C\n\nA {term}`step`, two *{term}`steps <step>`*, **{term}`Hutchinson's estimate`**.\n\n"
+        "| {term}`order` | {term}`slope <stage>` |\n|---|---|"
+    )
+    assert "A step, two *steps*, **Hutchinson's estimate**.\n\n" in said
+    assert said.endswith("| order | slope |\n|---|---|")
+
+
 @pytest.mark.parametrize("published", [True, False])
 def test_links_to_other_chapters(book: Path, published: bool) -> None:
     text = (
