@@ -87,7 +87,8 @@ def bursts(config: Mapping[str, Any], seed: int, bench: Bench) -> Subject:
 
     Steps are no longer than half of such an interval, or they would pass one over unseen.
     """
-    batch, cycles = config["batch"], config["cycles"]
+    batch: int = config["batch"]
+    cycles: int = config["cycles"]
     options = {"max_step": 0.5 / batch}
     solver = SolverLayer(rtol=1e-5, atol=1e-5, options=options)
     with seeded(seed):
@@ -101,7 +102,8 @@ def bursts(config: Mapping[str, Any], seed: int, bench: Bench) -> Subject:
 
         def rate(t: Tensor, z: Tensor) -> Tensor:
             place = (2 * batch * (t - center)).clamp(-1, 1)  # within its interval
-            return cycles * (1 - place**2) ** 4 * torch.cos(pi * cycles * place + phase)
+            wave = torch.cos(pi * cycles * place + phase)
+            return cycles * (1 - place**2) ** 4 * wave  # type: ignore[no-any-return]
 
         end: Tensor = solver.solve(rate, torch.zeros_like(center), span).y[-1]
         return end
