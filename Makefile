@@ -5,15 +5,17 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test test-long bench execute colab lab lock
+.PHONY: help venv book offline test test-long bench execute colab handout lab lock
 
 help: ## list the targets
 	@echo "make book       build the website and print where it is"
+	@echo "make offline    pack the website into build/neural-odes-offline.zip, to read without a network"
 	@echo "make test       everything that continuous integration runs (about 18 minutes)"
 	@echo "make test-long  the same, and the tests that take longer (about 40 minutes)"
 	@echo "make bench      measure nodelib beside other solvers (about 10 minutes; ONLY=latent for one)"
 	@echo "make execute    run every chapter and store its outputs (ONLY=01 for one chapter)"
 	@echo "make colab      write the Colab copies of the chapters to build/colab"
+	@echo "make handout    write copies of the chapters without the solutions to build/handout"
 	@echo "make lab        open JupyterLab on the chapters"
 	@echo "make lock       write requirements.lock from what is installed in .venv"
 
@@ -25,6 +27,11 @@ venv:
 
 book: venv
 	@$(RUN) tools/book.py
+
+# The pages in the zip do not offer the zip.
+offline: export BOOK_OFFLINE_ZIP :=
+offline: book
+	@$(RUN) tools/offline.py
 
 test: venv
 	@$(RUN) tools/check.py
@@ -41,6 +48,9 @@ execute: venv
 
 colab: venv
 	@$(RUN) tools/colab.py
+
+handout: venv
+	@$(RUN) tools/handout.py
 
 lab: venv
 	@$(RUN) -m jupyterlab chapters

@@ -25,6 +25,7 @@ from sphinx.errors import ExtensionError
 
 COLAB = "https://colab.research.google.com"
 COLAB_BRANCH = "colab"
+OFFLINE_TAG = "offline_zip"
 _MATHJAX_PACKAGE = "sphinx-mathjax-offline"
 _MATHJAX_SCRIPT = "tex-chtml.js"
 # The fonts that nearly every page with mathematics uses travel inside the script: browsers that
@@ -91,6 +92,29 @@ def set_repository(app: Sphinx, config: Config) -> None:
     options["launch_buttons"] = {"colab_url": COLAB}
 
 
+def offline_zip(root: Path) -> Path | None:
+    """Return the zip of the site that the variable BOOK_OFFLINE_ZIP names, None when it names none.
+
+    Raises ExtensionError when there is no such file.
+    """
+    stated = os.environ.get("BOOK_OFFLINE_ZIP")
+    if not stated:
+        return None
+    archive = root / stated
+    if not archive.is_file():
+        raise ExtensionError(
+            f"BOOK_OFFLINE_ZIP names {archive}, and there is no such file; `make offline` writes it"
+        )
+    return archive
+
+
+def copy_offline_zip(app: Sphinx, exception: Exception | None) -> None:
+    """Put the zip beside the pages, whose `only` blocks with its tag link to it."""
+    archive = offline_zip(Path(app.srcdir))
+    if exception is None and app.builder.format == "html" and archive is not None:
+        shutil.copy2(archive, Path(app.outdir) / archive.name)
+
+
 def _mathjax_folder() -> Path:
     found = importlib.util.find_spec(_MATHJAX_PACKAGE)
     if found is None or found.origin is None:
@@ -143,7 +167,7 @@ def _font_face(font: Path, family: str, weight: int, codes: set[int]) -> str:
     options.flavor = "woff"
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=codes)
-    with TTFont(font) as face:
+    with TTFont(font, recalcTimestamp=False) as face:
         subsetter.subset(face)
         face.flavor = "woff"
         packed = io.BytesIO()
@@ -212,5 +236,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", tidy_pages)
     app.connect("build-finished", shrink_icons)
+    app.connect("build-finished", copy_offline_zip)
+    if offline_zip(Path(app.srcdir)) is not None:
+        app.tags.add(OFFLINE_TAG)
     app.config.mathjax_path = f"mathjax/{_MATHJAX_SCRIPT}"
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

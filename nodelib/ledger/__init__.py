@@ -2,7 +2,8 @@
 
 from nodelib.ledger.entry import LedgerError, fingerprint
 from nodelib.ledger.judging import Interval, interval, summary, verdict
-from nodelib.ledger.rendering import as_html, as_text
+from nodelib.ledger.page import as_page
+from nodelib.ledger.rendering import as_html, as_text, measured
 from nodelib.ledger.rules import breaches
 from nodelib.ledger.store import identifiers, read, update
 
@@ -10,11 +11,13 @@ __all__ = [
     "Interval",
     "LedgerError",
     "as_html",
+    "as_page",
     "as_text",
     "breaches",
     "fingerprint",
     "identifiers",
     "interval",
+    "measured",
     "read",
     "summary",
     "update",

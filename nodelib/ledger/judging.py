@@ -82,6 +82,26 @@ def judged(criterion: Mapping[str, Any]) -> str:
     return f"{metric} minus that of {minus}" if minus else str(metric)
 
 
+def outcomes(
+    protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interval]]
+) -> list[tuple[Mapping[str, Any], Interval | None]]:
+    """Each criterion of a protocol with its interval; `None` where there are too few runs.
+
+    Those of the swap test follow the protocol's own.
+    """
+    asked = list(protocol["criteria"])
+    if protocol["swap_margin"] is not None:
+        bound = {"relation": "<=", "bound": protocol["swap_margin"], "reading": ""}
+        for variant in protocol.get("swapped", found):
+            asked += [{"variant": variant, "metric": name, **bound} for name in SWAPS]
+    answered = []
+    for criterion in asked:
+        measured = found.get(criterion["variant"], {}).get(judged(criterion))
+        enough = measured is not None and measured.seeds >= protocol["seeds"]
+        answered.append((criterion, measured if enough else None))
+    return answered
+
+
 def verdict(protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interval]]) -> str:
     """The verdict that the criteria of a protocol give on paper-scale intervals.
 
@@ -90,20 +110,11 @@ def verdict(protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interv
     "under-specified".  A trained model that changes with its solver is no ODE: it "differs".
     """
     readings: dict[str, list[bool | None]] = {}
-    for criterion in protocol["criteria"]:
-        measured = found.get(criterion["variant"], {}).get(judged(criterion))
-        if measured is None or measured.seeds < protocol["seeds"]:
+    for criterion, measured in outcomes(protocol, found):
+        if measured is None:
             return "not yet established"
         holds = measured.judge(criterion["relation"], criterion["bound"])
         readings.setdefault(criterion["reading"], []).append(holds)
-    if protocol["swap_margin"] is not None:
-        for variant in protocol.get("swapped", found):
-            metrics = found.get(variant, {})
-            for name in SWAPS:
-                if name not in metrics or metrics[name].seeds < protocol["seeds"]:
-                    return "not yet established"
-                holds = metrics[name].judge("<=", protocol["swap_margin"])
-                readings.setdefault("", []).append(holds)
     if not readings:
         return "not yet established"
     plain = _all(readings.pop("", [True]))

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.offline import ARCHIVE
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -51,6 +53,22 @@ def test_publishing_builds_the_book_and_the_colab_copies() -> None:
     assert "make book" in said
     assert "make colab" in said
     assert "git push --force origin colab" in said
+
+
+def test_publishing_packs_the_site_and_puts_the_zip_beside_the_pages() -> None:
+    steps = load("publish")["jobs"]["build"]["steps"]
+    done = [step.get("run") or step["uses"].partition("@")[0] for step in steps]
+    archive = ARCHIVE.relative_to(ROOT).as_posix()
+    packed = done.index("make offline")
+    (offered,) = [n for n, step in enumerate(steps) if "BOOK_OFFLINE_ZIP" in step.get("env", {})]
+    assert done[offered] == "make book"
+    assert steps[offered]["env"]["BOOK_OFFLINE_ZIP"] == archive
+    assert packed < offered < done.index("actions/upload-pages-artifact")
+    kept = [step["with"] for step in steps if "actions/upload-artifact" in step.get("uses", "")]
+    assert {"name": "offline", "path": archive, "if-no-files-found": "error"} in kept
+    index = (ROOT / "chapters" / "index.md").read_text()
+    offer = index.partition("```{only} offline_zip\n")[2].partition("```")[0]
+    assert f'href="../{ARCHIVE.name}"' in offer
 
 
 def test_the_weekly_run_covers_what_rots() -> None:

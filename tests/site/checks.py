@@ -138,7 +138,9 @@ def broken_links(folder: Path) -> list[str]:
             if not target.is_file():
                 faults.append(f"{where} leads to no file")
             elif parts.fragment and target.suffix == ".html":
-                known = anchors.setdefault(target, _anchors(target))
+                if target not in anchors:
+                    anchors[target] = _anchors(target)
+                known = anchors[target]
                 if unquote(parts.fragment) not in known:
                     faults.append(f"{where} leads to no such place")
     return sorted(set(faults))
