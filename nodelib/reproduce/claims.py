@@ -55,7 +55,8 @@ CLAIMS = (
           _SOLVERS, ("claim-c03", "fig3"), {"fig3": (*_COST, *_LOOSER)}),
     Claim(4, "any solver, differentiated",
           "Any solver can be differentiated as a black box, with respect to the start, the "
-          "parameters and all times, for several observations, and to any order.",
+          "parameters and all times, for several observations, and to higher orders (judged: the "
+          "first and the second).",
           "§2 and Appendices B to D", _ADJOINT, ("claim-c04", "fig2")),
     Claim(5, "a third of the parameters",
           "On MNIST, an ODE-Net and an RK-Net do about as well as a ResNet with about a third "

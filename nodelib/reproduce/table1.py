@@ -189,6 +189,6 @@ EFFICIENCY = Target(
     },
     measure=measure_error,
     note="The statement is about this architecture on MNIST. Readers of the public code saw early "
-    "that one block does as well as six, and none nearly so.",
+    "that one block does as well as six, and that no block at all does nearly as well.",
     seeds=_SEEDS,
 )
