@@ -147,7 +147,8 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [stage for stage in stages(options.long) if options.only in (None, stage.name)]
     if not chosen:
-        parser.error(f"there is no stage {options.only!r}")
+        names = ", ".join(repr(stage.name) for stage in stages(long=True))
+        parser.error(f"there is no stage {options.only!r}: choose one of {names}")
     totals = Totals()
     with tempfile.TemporaryDirectory() as folder:
         for number, stage in enumerate(chosen):

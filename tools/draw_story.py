@@ -269,7 +269,8 @@ PANELS: tuple[tuple[str, Callable[[], str], str, str, str], ...] = (
 def story() -> str:
     """All pictures as an HTML list."""
     items = (
-        f'<li><a href="{page}.html"><svg viewBox="0 0 {416 if draw is limits else 200} 150" '
+        f'<li{" class=wide" if draw is limits else ""}><a href="{page}.html">'
+        f'<svg viewBox="0 0 {416 if draw is limits else 200} 150" '
         f'role="img" aria-label="{label}">'
         f"{draw()}</svg><strong>{number}. {title}</strong><span>{caption}</span></a></li>\n"
         for number, (page, draw, title, caption, label) in enumerate(PANELS, start=1)

@@ -107,7 +107,8 @@ class ClaimsTable(Generated):
     def item(self, claim: Claim) -> str:
         """Return one claim."""
         (first, *others) = verdicts_of(claim).items()
-        badges = badge(first[1]) + "".join(
+        of = "" if len({first[1], *(word for _, word in others)}) == 1 else f"{label(first[0])}: "
+        badges = f'<span class="claim-other">{of}</span>{badge(first[1])}' + "".join(
             f' <span class="claim-other">{label(name)}: {badge(word)}</span>'
             for name, word in others
             if word != first[1]

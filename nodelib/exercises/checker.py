@@ -94,10 +94,12 @@ def check(number: str, answer: Any, *, strict: bool = False) -> bool:
 
 def _find(number: str) -> Callable[[Any], str]:
     chapter, _, index = number.partition(".")
+    name = f"nodelib.exercises.chapter{chapter}"
     try:
-        module = import_module(f"nodelib.exercises.chapter{chapter}")
-        found: Callable[[Any], str] = getattr(module, f"exercise_{index}")
-    except (ImportError, AttributeError):
+        found: Callable[[Any], str] = getattr(import_module(name), f"exercise_{index}")
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name != name:
+            raise  # the chapter's module lacks something itself
         raise KeyError(
             f"There is no exercise {number!r}. Write chapter and number, such as '1.2'."
         ) from None

@@ -121,6 +121,8 @@ def verdict(protocol: Mapping[str, Any], found: Mapping[str, Mapping[str, Interv
     named = [_all(held) for held in readings.values()]
     if plain is False or (named and all(held is False for held in named)):
         return "differs"
+    if plain and True in named and False in named:  # whatever the open ones will be
+        return "under-specified"
     if plain is None or None in named:
         return "inconclusive"
     return "under-specified" if False in named else "matches"

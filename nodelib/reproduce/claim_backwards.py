@@ -140,6 +140,7 @@ BACKWARDS = Target(
     measure=measure_return,
     note="Judged are the flows of 64 units as they were trained, from t = 0 to 1. Beside them are "
     "the same ones solved on to t = 2, for which they were not trained, untrained networks, and "
-    "strongly contracting fields: not all of these return.",
+    "strongly contracting fields: not all of these return, and "
+    "there the cure by checkpoints is recorded, not judged.",
     seeds=SEEDS,
 )

@@ -102,12 +102,12 @@ ON_THE_GPU = Target(
         "each step with nodelib's dopri5, for each evaluation with SciPy's, which is on the host.",
         margin=0.01,
         seeds=3,
-        refuted_if="nodelib moves more than 0.01 states for each step. SciPy's solver must move at "
-        "least one for each evaluation, or the meter sees nothing.",
+        refuted_if="nodelib moves more than 0.01 states for each step. SciPy's solver must move "
+        "nearly two for each evaluation, there and back, or the meter sees too little.",
         fixed=_FIXED,
         criteria=(
             Criterion("dopri5", "states_moved_per_step", "<=", 0.01),
-            Criterion("SciPy's RK45", "states_moved_per_evaluation", ">=", 1.0),
+            Criterion("SciPy's RK45", "states_moved_per_evaluation", ">=", 1.9),
         ),
     ),
     configurations={
@@ -120,6 +120,7 @@ ON_THE_GPU = Target(
         }
     },
     measure=measure,
-    note="It takes a GPU; there are no runs of it on a CPU, where nothing could move.",
+    note="It takes a GPU; there are no runs of it on a CPU, where nothing could move. The meter "
+    "sees copies between devices and numbers that Python reads, not every wait of a kernel.",
     seeds=(1, 2, 3),
 )

@@ -113,7 +113,8 @@ ADAPTS = Target(
     note="Cost adapts. The tolerance is a request, though: at the looser ones, fields with large "
     "weights miss it in single steps and at the end, with SciPy's RK45 as with nodelib. The paper "
     "does not say which of these errors it means. Loosening after training is judged with Figure "
-    "3. The bounds were set after a trial with a seed that is not among the runs.",
+    "3. The bounds were set after a trial with a seed that is not among the runs. The fields are "
+    "untrained, and the paper's Adams methods are not judged here.",
 )
 
 

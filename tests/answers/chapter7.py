@@ -70,6 +70,11 @@ def largest_eigenvalue(f: Field, t: Tensor, y: Tensor) -> float:
     return float(torch.linalg.eigvals(jacobian).abs().max())
 
 
+def diagonal(f: Field, t: Tensor, y: Tensor) -> float:
+    jacobian = torch.func.jacrev(lambda state: f(t, state))(y)
+    return max(0.0, -float(jacobian.diagonal().min()))
+
+
 RIGHT = [
     ("7.1", worst),
     ("7.2", best_increasing),
@@ -84,15 +89,18 @@ WRONG = [
     ("7.1", None, "give a function"),
     ("7.2", lambda y: y.sort().values, "not the best"),
     ("7.2", lambda y: y.clone(), "not increasing"),
+    ("7.2", lambda y: y.copy_(y.sort().values), "not the best"),
     ("7.2", unweighted, "not the best"),
     ("7.2", lambda y: y.tolist(), "return a tensor"),
     ("7.3", through, "first coordinate misses"),
+    ("7.3", lambda t, z: z / (t - 0.5), "not Lipschitz"),
     ("7.3", whole_turn, "first coordinate misses"),
     ("7.3", drifting, "coordinate"),
     ("7.3", lambda t, z: z[:, 0], "the shape should be"),
     ("7.4", lambda f, time, speed: lambda s, w: f(time(s), w), "chain rule"),
     ("7.4", lambda f, time, speed: lambda s, w: speed(s) * f(s, w), "chain rule"),
     ("7.4", lambda f, time, speed: 1.0, "return a function"),
+    ("7.5", diagonal, "other coordinates"),
     ("7.5", largest_eigenvalue, "pendulum"),
     ("7.5", lambda f, t, y: ..., "returned nothing"),
     ("7.5", lambda f, t, y: 50.0, "pendulum"),

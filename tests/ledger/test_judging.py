@@ -68,6 +68,16 @@ def test_the_verdict_follows_from_the_intervals(a, b, readings, wanted):
     assert ledger.verdict(protocol(*criteria), found) == wanted
 
 
+def test_an_open_reading_cannot_mend_two_that_disagree():
+    found = {
+        "plain": {n: ledger.interval(v) for n, v in zip("abc", (BELOW, ABOVE, ACROSS), strict=True)}
+    }
+    criteria = [(name, "<=", 1.0, f"reading {name}") for name in "abc"]
+    assert ledger.verdict(protocol(*criteria), found) == "under-specified"
+    criteria[2] = ("c", "<=", 1.0, "")
+    assert ledger.verdict(protocol(*criteria), found) == "inconclusive"
+
+
 def test_at_least_is_the_mirror_of_at_most():
     for values, wanted in ((ABOVE, "matches"), (BELOW, "differs"), (ACROSS, "inconclusive")):
         found = {"plain": {"a": ledger.interval(values)}}

@@ -124,7 +124,7 @@ def test_there_are_as_many_rooted_trees_as_cayley_counted():
 
 
 def test_the_orders_are_told_of_all_methods():
-    assert set(INSIDE) == set(EXPLICIT)
+    assert set(INSIDE) == set(EXPLICIT), "give the order of the interpolant in INSIDE"
     assert set(EMBEDDED) == {name for name, method in EXPLICIT.items() if method.adaptive}
 
 
@@ -223,7 +223,7 @@ def slope(t, y):
     )
 
 
-@pytest.mark.parametrize("name", sorted(EXPLICIT.keys() - EMBEDDED.keys()))
+@pytest.mark.parametrize("name", sorted((EXPLICIT.keys() - EMBEDDED.keys()) & SOLVERS.keys()))
 def test_takes_the_steps_of_torchdiffeqs_fixed_method(name):
     t = torch.linspace(0.3, 1.1, 4, dtype=torch.float64)
     y = torch.tensor([0.4, 1.3], dtype=torch.float64)

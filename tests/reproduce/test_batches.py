@@ -18,15 +18,15 @@ SMALL = {"iterations": 4, "evaluations": 2, "batch_size": 16}
 
 def test_bursts_are_integrals_of_their_own_and_together_cost_more_than_any_alone():
     config = TARGETS["claim-c15"].configurations["paper"]["4 bursts"]
-    subject = batches.bursts(config, 3, CPU)
+    subject, cycles = batches.bursts(config, 3, CPU), config["cycles"]
     with subject.solver.solved_by(rtol=1e-10, atol=1e-10):
         ends = subject.carry(subject.samples)
     for (center, phase), end in zip(subject.samples.tolist(), ends, strict=True):
 
         def rate(t, center=center, phase=phase):
             place = min(max(8 * (t - center), -1), 1)
-            wave = torch.cos(torch.tensor(torch.pi * 20 * place + phase, dtype=torch.float64))
-            return 20 * (1 - place**2) ** 4 * float(wave)
+            wave = torch.cos(torch.tensor(torch.pi * cycles * place + phase, dtype=torch.float64))
+            return cycles * (1 - place**2) ** 4 * float(wave)
 
         area = quad(rate, center - 1 / 8, center + 1 / 8, limit=400, epsabs=1e-12)[0]
         assert float(end) == pytest.approx(area, abs=1e-8)

@@ -117,12 +117,13 @@ def test_a_filter_leaves_the_swap_test(results):
     assert verdict_of(claim_on("fig3", fig3=("good",))) == "differs"
 
 
-def test_the_first_entry_decides_and_others_are_named(results):
+def test_the_verdict_that_says_least_comes_first_and_others_are_named(results):
     store(results, entry("fig3", good=0.5))
     store(results, entry("fig4", bad=2.0))
     store(results, entry("fig5", good=0.5))
     assert verdict_of(claim_on("fig3", "fig5")) == "matches"
-    assert verdict_of(claim_on("fig3", "fig5", "fig4")) == "matches; Figure 4: differs"
+    assert verdict_of(claim_on("fig3", "fig4")) == "differs; Figure 3: matches"
+    assert verdict_of(claim_on("fig3", "claim-c99")) == "not yet established; Figure 3: matches"
     assert verdict_of(claim_on("fig4", "fig3")) == "differs; Figure 3: matches"
 
 
