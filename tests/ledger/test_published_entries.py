@@ -44,7 +44,7 @@ def test_runs_that_are_compared_come_from_one_commit_and_one_kind_of_device(iden
     groups = {}
     for run in ledger.read(identifier)["runs"]:
         if run["scale"] == "paper":
-            trains = target.protocol.swapped or "training" in run["config"]
+            trains = target.protocol.swapped or {"training", "of"} & set(run["config"])
             groups.setdefault(run["variant"] if trains else "all", []).append((run, trains))
     for runs in groups.values():
         assert len({run["commit"] for run, trains in runs if not trains}) <= 1
