@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 help: ## list the targets
 	@echo "make book       build the website and print where it is"
 	@echo "make offline    pack the website into build/neural-odes-offline.zip, to read without a network"
-	@echo "make test       everything that continuous integration runs (about 18 minutes)"
+	@echo "make test       everything that continuous integration runs (about 21 minutes)"
 	@echo "make test-long  the same, and the tests that take longer (about 40 minutes)"
 	@echo "make bench      measure nodelib beside other solvers (about 10 minutes; ONLY=latent for one)"
 	@echo "make execute    run every chapter and store its outputs (ONLY=01 for one chapter)"

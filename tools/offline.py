@@ -25,7 +25,7 @@ LEFT_OUT = (
     "*/.*",
     "_static/locales/*",
     "_static/*.map",
-    "_static/*webpack-macros.html",
+    "_static/*.html",  # parts of pages
     ARCHIVE.name,
 )
 README = """\
