@@ -48,6 +48,7 @@ MACHINE = re.compile(
     r"(?<![\w.])/(?:work|tmp|root|home|Users|content)/\S*"
     r"|\bcuda:\d+|\b(?:NVIDIA|GeForce|Tesla|Xeon|EPYC|Ryzen)\b"
 )
+CHECKED = "# NBVAL_CHECK_OUTPUT"
 BAR_MODELS = ("FloatProgressModel", "IntProgressModel")
 BAR_TEXT = re.compile(r"\d+%\|")
 
@@ -194,6 +195,16 @@ def typed_numbers(notebook: Notebook) -> list[str]:
     return said
 
 
+def checked_values(notebook: Notebook) -> list[str]:
+    """Refuse a glued value in a cell whose outputs are compared: it differs between processors."""
+    return [
+        f"{name} is checked and glues {output.metadata['scrapbook']['name']!r}, which another "
+        "processor may compute differently: assert with a tolerance, and drop the mark."
+        for name, cell, output in outputs(notebook)
+        if cell.source.startswith(CHECKED) and "scrapbook" in output.get("metadata", {})
+    ]
+
+
 def machine_traces(notebook: Notebook) -> list[str]:
     """Refuse outputs that name a folder or a device of the machine that made them."""
     said = []
@@ -257,6 +268,7 @@ RULES = (
     sizes,
     unexecuted,
     typed_numbers,
+    checked_values,
     machine_traces,
     unexplained_cells,
     progress_bars,

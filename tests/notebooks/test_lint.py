@@ -52,6 +52,14 @@ def test_stored_errors() -> None:
     assert "standard error" in lint.stored_errors(notebook_of(printed("oh", "stderr")))[0]
 
 
+def test_checked_values() -> None:
+    glued = v4.new_output("display_data", metadata={"scrapbook": {"name": "nfe"}})
+    assert lint.checked_values(notebook_of(glued)) == []
+    checked = "# NBVAL_CHECK_OUTPUT\nprint(2)"
+    assert lint.checked_values(notebook_of(printed("2\n"), source=checked)) == []
+    assert "'nfe'" in lint.checked_values(notebook_of(glued, source=checked))[0]
+
+
 def test_missing_alt_text() -> None:
     assert len(lint.missing_alt_text(notebook_of(figure()))) == 1
     empty = {"mystnb": {"image": {"alt": " "}}}
