@@ -89,7 +89,7 @@ def stages(long: bool) -> list[Stage]:
         Stage("unit tests", unit, pytest=True),
         Stage("chapters", chapters_command(notebooks), pytest=True),
         Stage("book", [PYTHON, "tools/book.py", "--fresh"]),
-        Stage("site in a browser", [*PYTEST, "tests/site"], pytest=True),
+        Stage("site in a browser", [*PYTEST, *PARALLEL, "tests/site"], pytest=True),
     ]
     if long:
         command = [*PYTEST, *PARALLEL, "-m", "long", "tests"]
