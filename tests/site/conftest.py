@@ -76,8 +76,7 @@ def visit(browser: Browser, server: str, site: Path) -> Iterator[Visit]:
     """Open a page in a fresh profile, cut off from every other host, and watch what it does.
 
     `over="file"` opens it from the folder with the network off.  `phone=True` is a narrow touch
-    screen with a processor slowed down four times, once the page is there: loading slowly tells
-    nothing more and takes minutes over all pages.
+    screen with a processor slowed down four times.
     """
     contexts: list[BrowserContext] = []
 
@@ -119,13 +118,13 @@ def visit(browser: Browser, server: str, site: Path) -> Iterator[Visit]:
             "console",
             lambda line: watched.errors.append(line.text) if line.type == "error" else None,
         )
+        if phone:
+            session = context.new_cdp_session(page)
+            session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
         if over == "file":
             context.set_offline(True)
         page.goto((site / name).as_uri() if over == "file" else f"{server}/{name}")
         settle(page)
-        if phone:
-            session = context.new_cdp_session(page)
-            session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
         return watched
 
     yield open_page
